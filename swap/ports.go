@@ -1,0 +1,112 @@
+package swap
+
+import (
+	"context"
+
+	"photon/contracts"
+	"photon/swap/trade"
+)
+
+// A Chain tells the fate of legs. In the house: adapters/btc, ltc, eth, smt,
+// sim.
+type Chain interface {
+	// Party returns who we are on this chain in the trade with this number: the
+	// redeemer of their leg or the refunder of ours.
+	Party(ctx context.Context, number uint64) (contracts.Party, error)
+	// Head returns the newest block.
+	Head(ctx context.Context) (trade.Head, error)
+	// Watch adds legs to those whose fates Follow delivers. A leg watched
+	// already is not an error.
+	Watch(ctx context.Context, legs ...trade.Watch) error
+	// Forget ends the watch of legs.
+	Forget(legs ...trade.Watch)
+	// Follow delivers news in order until ctx ends: one News a new head, and one
+	// soon after a Watch. An endpoint that is down is waited for; deliver's error
+	// ends it.
+	Follow(ctx context.Context, deliver func(context.Context, trade.News) error) error
+	// Agree asks every endpoint for the lock at f and returns an error unless
+	// all that answer, and most of them, see it as f says.
+	Agree(ctx context.Context, w trade.Watch, f trade.Fate) error
+}
+
+// A Spender makes transactions on a chain and broadcasts them. In the house: as
+// Chain.
+type Spender interface {
+	// Prepare makes and signs what o asks for, reserves what it spends, and
+	// broadcasts nothing. For Lock it returns all that must be sent, in order
+	// (an approval of tokens first), and last, where the chain has such a thing,
+	// the signed refund, Held. Errors: trade.ErrShort when funds are lacking,
+	// trade.ErrNotYet when the chain does not allow it yet.
+	Prepare(ctx context.Context, o trade.Order) ([]trade.Tx, error)
+	// Send broadcasts tx. One that the chain knows already is no error.
+	// Errors: trade.ErrSpent when what it spends is gone.
+	Send(ctx context.Context, tx trade.Tx) error
+	// Hasten makes what raises the fee of tx, which was sent and is not mined:
+	// a replacement or a child. Errors: trade.ErrNotYet when tx is well paid.
+	Hasten(ctx context.Context, o trade.Order, tx trade.Tx) (trade.Tx, error)
+	// Resume reserves what stored transactions spend, after a restart.
+	Resume(ctx context.Context, txs []trade.Tx) error
+	// Release gives back what a transaction that was never sent had reserved.
+	Release(tx trade.Tx)
+}
+
+// A Cosigner spends a leg by a signature of both parties, which looks like any
+// payment and is cheaper. Only BTC and LTC have it. A session lives in memory
+// only and its nonces are used once.
+type Cosigner interface {
+	// Propose begins a session for o, which is ours to redeem or refund.
+	Propose(ctx context.Context, o trade.Order) (CosignSession, error)
+	// Cosign answers a partner's request about a leg that o describes from our
+	// side. It builds the transaction itself from o and q's destination and fee.
+	Cosign(ctx context.Context, o trade.Order, q trade.CosignRequest) (trade.CosignAnswer, error)
+}
+
+// A CosignSession is one use of one nonce.
+type CosignSession interface {
+	Request() trade.CosignRequest
+	// Finish checks the partner's half and returns the whole transaction.
+	Finish(trade.CosignAnswer) (trade.Tx, error)
+}
+
+// A Peer carries messages to other nodes, encrypted, to whom they are meant. In
+// the house: adapters/peer, sim.
+type Peer interface {
+	// Self is our identity.
+	Self() string
+	// Ask sends body to a node and returns its answer. It tries once; whoever
+	// asks again is answered from the same state.
+	Ask(ctx context.Context, to string, body []byte) ([]byte, error)
+}
+
+// A Store keeps trades and the effects that are still to be carried out. In the
+// house: adapters/store, sim.
+type Store interface {
+	// Save stores c whole or not at all. Errors: trade.ErrConflict when a stored
+	// trade's version is not the one before.
+	Save(ctx context.Context, c trade.Change) error
+	// Trades returns all trades that are not at rest, or all.
+	Trades(ctx context.Context, all bool) ([]trade.Trade, error)
+	// Pending returns effects that are not done, oldest first.
+	Pending(ctx context.Context) ([]trade.Pending, error)
+	// SaveTxs stores transactions before they are broadcast. One that is stored
+	// already is no error.
+	SaveTxs(ctx context.Context, txs ...trade.Tx) error
+	// Txs returns the transactions of a trade, oldest first; of every trade that
+	// is not at rest when id is zero.
+	Txs(ctx context.Context, id contracts.Hash) ([]trade.Tx, error)
+}
+
+// Offers keeps offers, ours and others'. In the house: as Store.
+type Offers interface {
+	SaveOffer(ctx context.Context, o trade.Offer) error
+	Offers(ctx context.Context) ([]trade.Offer, error)
+	DropOffer(ctx context.Context, id contracts.Hash) error
+}
+
+// Secrets derives the secrets of trades, so that none is ever stored. In the
+// house: adapters/keys.
+type Secrets interface {
+	Secret(number uint64) contracts.Secret
+	// Sign signs a digest with the node's identity.
+	Sign(digest contracts.Hash) ([]byte, error)
+}

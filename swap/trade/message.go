@@ -1,0 +1,157 @@
+package trade
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"photon/contracts"
+)
+
+// ErrMessage is why bytes of a partner are refused.
+var ErrMessage = errors.New("not a message")
+
+// MaxMessage is the most bytes that a message may have.
+const MaxMessage = 16 << 10
+
+// A Message is what one party tells the other. Messages are hints: the chains
+// are the truth.
+type Message interface{ kind() string }
+
+// A Take asks for a trade on an offer. The maker's parties are empty in it.
+type Take struct {
+	Offer  contracts.Hash  `json:"offer"`
+	Start  uint64          `json:"start"` // Unix seconds
+	First  contracts.Terms `json:"first"` // the leg that the taker locks
+	Second contracts.Terms `json:"second"`
+}
+
+// An Accept names the maker's parties. With it both know the terms.
+type Accept struct {
+	ID       contracts.Hash  `json:"id"`
+	Redeemer contracts.Party `json:"redeemer"` // of the first leg
+	Refunder contracts.Party `json:"refunder"` // of the second leg
+}
+
+// A Refuse ends a trade in which nothing is locked.
+type Refuse struct {
+	ID     contracts.Hash `json:"id"`
+	Reason string         `json:"reason"`
+}
+
+// A Locked says that the sender's lock was sent.
+type Locked struct {
+	ID   contracts.Hash `json:"id"`
+	TxID contracts.Hash `json:"txid"`
+}
+
+// An Abandon says that the sender goes no further: he will not lock, or will not
+// redeem.
+type Abandon struct {
+	ID contracts.Hash `json:"id"`
+}
+
+// A CosignRequest asks for half of a signature that spends a leg together. To
+// redeem, the asker must have shown the secret.
+type CosignRequest struct {
+	ID      contracts.Hash   `json:"id"`
+	Chain   contracts.Chain  `json:"chain"`   // of the leg
+	Purpose Purpose          `json:"purpose"` // Redeem or Refund
+	TxID    contracts.Hash   `json:"txid"`    // of the lock, so that both speak of one
+	Index   uint32           `json:"index"`
+	To      []byte           `json:"to"`    // output script of the asker
+	Fee     contracts.Amount `json:"fee"`   // the output is the lock less this
+	Nonce   []byte           `json:"nonce"` // 66 bytes, BIP-327
+	Secret  string           `json:"secret,omitempty"`
+}
+
+// A CosignAnswer is the other half.
+type CosignAnswer struct {
+	Nonce   []byte `json:"nonce"`   // 66 bytes, BIP-327
+	Partial []byte `json:"partial"` // 32 bytes, BIP-327
+}
+
+// An OffersRequest asks a node for its offers.
+type OffersRequest struct{}
+
+// OffersAnswer is a node's offers.
+type OffersAnswer struct {
+	Offers []Offer `json:"offers"`
+}
+
+func (Take) kind() string          { return "take" }
+func (Accept) kind() string        { return "accept" }
+func (Refuse) kind() string        { return "refuse" }
+func (Locked) kind() string        { return "locked" }
+func (Abandon) kind() string       { return "abandon" }
+func (CosignRequest) kind() string { return "cosign" }
+func (CosignAnswer) kind() string  { return "cosigned" }
+func (OffersRequest) kind() string { return "offers?" }
+func (OffersAnswer) kind() string  { return "offers" }
+
+type envelope struct {
+	Version int             `json:"v"`
+	Kind    string          `json:"kind"`
+	Body    json.RawMessage `json:"body"`
+}
+
+// version is of the protocol; another is refused.
+const version = 1
+
+// Encode gives the one encoding of m.
+func Encode(m Message) []byte {
+	body, err := json.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("trade: encode %T: %v", m, err)) // every field has an encoding
+	}
+	raw, err := json.Marshal(envelope{version, m.kind(), body})
+	if err != nil {
+		panic(fmt.Sprintf("trade: encode %T: %v", m, err))
+	}
+	return raw
+}
+
+// Decode reads what Encode gives, strictly: nothing unknown, nothing behind it.
+// Errors: ErrMessage.
+func Decode(raw []byte) (Message, error) {
+	if len(raw) > MaxMessage {
+		return nil, fmt.Errorf("%w: %d bytes", ErrMessage, len(raw))
+	}
+	var e envelope
+	if err := strict(raw, &e); err != nil {
+		return nil, err
+	}
+	if e.Version != version {
+		return nil, fmt.Errorf("%w: version %d, ours is %d", ErrMessage, e.Version, version)
+	}
+	read, known := readers[e.Kind]
+	if !known {
+		return nil, fmt.Errorf("%w: kind %.20q", ErrMessage, e.Kind)
+	}
+	return read(e.Body)
+}
+
+var readers = map[string]func([]byte) (Message, error){
+	"take": read[Take], "accept": read[Accept], "refuse": read[Refuse], "locked": read[Locked], "abandon": read[Abandon],
+	"cosign": read[CosignRequest], "cosigned": read[CosignAnswer], "offers?": read[OffersRequest], "offers": read[OffersAnswer],
+}
+
+func read[M Message](body []byte) (Message, error) {
+	var m M
+	err := strict(body, &m)
+	return m, err
+}
+
+func strict(raw []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("%w: %v", ErrMessage, err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return fmt.Errorf("%w: bytes behind its end", ErrMessage)
+	}
+	return nil
+}

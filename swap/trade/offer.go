@@ -1,0 +1,66 @@
+package trade
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"photon/contracts"
+)
+
+// ErrOffer is why an offer, or a take on it, is refused.
+var ErrOffer = errors.New("offer")
+
+// An Offer is what a maker is ready to swap. The taker of it locks first.
+type Offer struct {
+	Maker   string           `json:"maker"` // identity of the node
+	Realm   string           `json:"realm"` // which networks: "main", "test", "dev"
+	Give    contracts.Asset  `json:"give"`  // what the maker gives, on the second leg
+	Want    contracts.Asset  `json:"want"`  // what the maker wants, on the first leg
+	Min     contracts.Amount `json:"min"`   // least and most of Give
+	Max     contracts.Amount `json:"max"`
+	GiveOf  contracts.Amount `json:"giveOf"` // rate: GiveOf of Give cost WantOf of Want
+	WantOf  contracts.Amount `json:"wantOf"`
+	Expires uint64           `json:"expires"` // Unix seconds
+
+	FirstTime         uint64            `json:"firstTime"`         // seconds from the start to the first leg's expiry
+	SecondTime        uint64            `json:"secondTime"`        // seconds from the start to the second leg's expiry
+	WantConfirmations uint64            `json:"wantConfirmations"` // the maker asks of the first leg
+	GiveConfirmations uint64            `json:"giveConfirmations"` // the maker counts with on the second leg
+	GiveContract      contracts.Address `json:"giveContract"`      // HashLock of the second leg; zero on BTC and LTC
+	WantContract      contracts.Address `json:"wantContract"`      // HashLock of the first leg; zero on BTC and LTC
+	Form              contracts.Form    `json:"form"`              // of legs on BTC and LTC
+	Signature         []byte            `json:"signature"`         // of the maker's identity, over Digest
+}
+
+// Digest is what the maker signs: the hash of everything but the signature. It
+// is the offer's id.
+func (o Offer) Digest() contracts.Hash {
+	o.Signature = nil
+	raw, err := json.Marshal(o)
+	if err != nil {
+		panic(fmt.Sprintf("trade: encode offer: %v", err)) // every field has an encoding
+	}
+	return sha256.Sum256(append([]byte("photon offer\n"), raw...))
+}
+
+// Cost is what give costs in Want, rounded up: the maker never gives a unit for
+// less than his rate. Errors: ErrOffer when give is outside Min and Max.
+func (o Offer) Cost(give contracts.Amount) (contracts.Amount, error) {
+	if give.Less(o.Min) || o.Max.Less(give) {
+		return contracts.Amount{}, fmt.Errorf("%w: %s is not within %s and %s", ErrOffer, give, o.Min, o.Max)
+	}
+	want, ok := give.Times(o.WantOf, o.GiveOf)
+	if !ok {
+		return contracts.Amount{}, fmt.Errorf("%w: rate %s for %s", ErrOffer, o.WantOf, o.GiveOf)
+	}
+	// Rounded down; one more when that is below the rate.
+	if back, ok := want.Times(o.GiveOf, o.WantOf); !ok || back.Less(give) {
+		want = want.Plus(contracts.Units(1))
+	}
+	if want.IsZero() {
+		return contracts.Amount{}, fmt.Errorf("%w: %s costs nothing", ErrOffer, give)
+	}
+	return want, nil
+}
