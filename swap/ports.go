@@ -91,8 +91,8 @@ type Store interface {
 	// SaveTxs stores transactions before they are broadcast. One that is stored
 	// already is no error.
 	SaveTxs(ctx context.Context, txs ...trade.Tx) error
-	// Txs returns the transactions of a trade, oldest first; of every trade that
-	// is not at rest when id is zero.
+	// Txs returns the transactions of a trade, oldest first; when id is zero, of
+	// every trade that is not at rest, and the sends of the last two weeks.
 	Txs(ctx context.Context, id contracts.Hash) ([]trade.Tx, error)
 }
 

@@ -20,6 +20,7 @@ const (
 	Lock    Purpose = "lock"
 	Redeem  Purpose = "redeem"
 	Refund  Purpose = "refund"
+	Send    Purpose = "send" // of no trade: pays from our wallet
 )
 
 // A Head is the newest block of a chain as we know it.
@@ -99,12 +100,13 @@ type Order struct {
 	Spot     *Spot             // the lock that Redeem and Refund spend
 	Secret   *contracts.Secret // of Redeem
 	Deadline uint64            // Unix seconds by which it must be mined; fees grow as it nears
+	To       string            // address that Send pays Terms.Amount of Terms.Asset
 }
 
 // A Tx is a signed transaction of ours. It is stored before it is broadcast, and
 // only stored ones ever are.
 type Tx struct {
-	ID      contracts.Hash // of the trade
+	ID      contracts.Hash // of the trade; of Send, of the request
 	Side    Side
 	Purpose Purpose
 	TxID    contracts.Hash
