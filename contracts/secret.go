@@ -68,6 +68,16 @@ func ParseSecret(text string) (s Secret, err error) {
 	return Secret(b), nil
 }
 
+// MarshalText is Reveal, for the messages and stores of those who were shown the
+// secret. Whoever made it derives it anew and stores nothing.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.Reveal()), nil }
+
+// UnmarshalText reads what MarshalText gives.
+func (s *Secret) UnmarshalText(b []byte) (err error) {
+	*s, err = ParseSecret(string(b))
+	return err
+}
+
 // Format prints the secret's hash in place of the secret, whatever the verb.
 func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.text()) }
 

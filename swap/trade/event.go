@@ -63,32 +63,14 @@ func (RefundSigned) event()  {}
 func (Left) event()          {}
 
 // An Effect is what the shell must do for a trade: at least once, after the
-// trade is stored.
+// trade is stored. Transactions are none: they follow from the state, see
+// [Trade.Wants].
 type Effect interface{ effect() string }
 
-type (
-	// Follow watches both legs.
-	Follow struct{}
-	// Spend makes, stores and broadcasts a transaction. Together asks the partner
-	// to sign first and falls back when he does not answer.
-	Spend struct {
-		Side     Side    `json:"side"`
-		Purpose  Purpose `json:"purpose"`
-		Together bool    `json:"together"`
-		Deadline uint64  `json:"deadline"` // Unix seconds
-	}
-	// AskRefund asks the partner to sign a refund of our lock before its time.
-	AskRefund struct{}
-	// Tell sends a message to the partner.
-	Tell struct {
-		Message Message
-	}
-)
+// A Tell sends a message to the partner.
+type Tell struct{ Message Message }
 
-func (Follow) effect() string    { return "follow" }
-func (Spend) effect() string     { return "spend" }
-func (AskRefund) effect() string { return "ask_refund" }
-func (Tell) effect() string      { return "tell" }
+func (Tell) effect() string { return "tell" }
 
 // MarshalJSON gives the message in its own encoding.
 func (t Tell) MarshalJSON() ([]byte, error) { return Encode(t.Message), nil }
@@ -123,14 +105,6 @@ func EncodeEffect(e Effect) (kind string, body []byte, err error) {
 func DecodeEffect(kind string, body []byte) (Effect, error) {
 	var err error
 	switch kind {
-	case Follow{}.effect():
-		return Follow{}, nil
-	case AskRefund{}.effect():
-		return AskRefund{}, nil
-	case Spend{}.effect():
-		var e Spend
-		err = json.Unmarshal(body, &e)
-		return e, err
 	case Tell{}.effect():
 		var e Tell
 		err = json.Unmarshal(body, &e)

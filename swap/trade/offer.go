@@ -34,6 +34,41 @@ type Offer struct {
 	Signature         []byte            `json:"signature"`         // of the maker's identity, over Digest
 }
 
+// Check refuses an offer that nobody could trade on. Errors: ErrOffer.
+func (o Offer) Check() error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %s", ErrOffer, fmt.Sprintf(format, args...))
+	}
+	if o.Give.Chain == o.Want.Chain && o.Give.Token == o.Want.Token {
+		return bad("%s for itself", o.Give)
+	}
+	if !o.Give.Chain.EVM() && o.Give.Chain == o.Want.Chain {
+		return bad("both legs on %s", o.Give.Chain)
+	}
+	if o.Min.IsZero() || o.Max.Less(o.Min) {
+		return bad("amounts %s to %s", o.Min, o.Max)
+	}
+	if o.GiveOf.IsZero() || o.WantOf.IsZero() {
+		return bad("rate %s for %s", o.WantOf, o.GiveOf)
+	}
+	if o.WantConfirmations == 0 || o.GiveConfirmations == 0 {
+		return bad("no confirmations asked")
+	}
+	if o.Form != contracts.P2TR && o.Form != contracts.P2WSH {
+		return bad("form %q", o.Form)
+	}
+	for _, leg := range []struct {
+		asset    contracts.Asset
+		contract contracts.Address
+	}{{o.Give, o.GiveContract}, {o.Want, o.WantContract}} {
+		if leg.asset.Chain.EVM() == (leg.contract == contracts.Address{}) {
+			return bad("contract %s on %s", leg.contract, leg.asset.Chain)
+		}
+	}
+	_, err := o.Cost(o.Max)
+	return err
+}
+
 // Digest is what the maker signs: the hash of everything but the signature. It
 // is the offer's id.
 func (o Offer) Digest() contracts.Hash {

@@ -52,3 +52,104 @@ type Notice struct {
 	Head  *Head           `json:"head,omitempty"`
 	Text  string          `json:"text,omitempty"`
 }
+
+// Steps tells t as a list: what is done, what is under way, what comes, by whom
+// and until when.
+func (t Trade) Steps() []Step {
+	steps := []Step{t.agreedStep()}
+	first, second := t.Ours, t.Theirs
+	firstActor, secondActor := "you", "them"
+	if t.Role == Second {
+		first, second = second, first
+		firstActor, secondActor = secondActor, firstActor
+	}
+	steps = append(steps,
+		lockStep("first_lock", firstActor, first, t.LockBy()),
+		lockStep("second_lock", secondActor, second, t.LockBy()))
+	receiptBy, theirBy := t.Theirs.Terms.Expiry, t.Ours.Terms.Expiry
+	if t.Role == First {
+		receiptBy = t.RevealBy()
+	}
+	receipt := endStep("your_receipt", "you", t.Theirs, receiptBy, BySecret, ByBoth)
+	their := endStep("their_receipt", "them", t.Ours, theirBy, BySecret, ByBoth)
+	refund := endStep("refund", "you", t.Ours, 0, ByTime, ByBoth)
+	refund.OpensAt = t.Ours.Terms.Expiry
+	if t.refunds() {
+		receipt.State, their.State = "skipped", "skipped"
+	} else {
+		refund.State = "skipped"
+	}
+	if t.Role == First {
+		steps = append(steps, receipt, their, refund)
+	} else {
+		steps = append(steps, their, receipt, refund)
+	}
+	return t.current(steps)
+}
+
+// refunds reports whether the trade is on the way back.
+func (t Trade) refunds() bool {
+	return t.Status == Refunding || t.Status == Refunded || (t.Status == Locking && t.givenUp())
+}
+
+func (t Trade) agreedStep() Step {
+	s := Step{Name: "agreed", Actor: "both", State: "done", DeadlineAt: t.LockBy()}
+	switch {
+	case t.Status == Proposed:
+		s.State = "waiting"
+	case t.Status == Cancelled:
+		s.State = "skipped"
+	}
+	return s
+}
+
+func lockStep(name, actor string, l Leg, deadline uint64) Step {
+	s := Step{Name: name, Actor: actor, State: "waiting", Chain: l.Terms.Asset.Chain, Required: l.Confirmations, DeadlineAt: deadline, OpensAt: 0}
+	if lock := l.Fate.Lock; lock != nil {
+		s.TxID, s.Fee, s.Confirmations = &lock.TxID, lock.Fee, min(l.locked(), l.Confirmations)
+		if l.locked() >= l.Confirmations || l.Fate.End != nil {
+			s.State, s.Confirmations = "done", l.Confirmations
+		}
+	}
+	return s
+}
+
+func endStep(name, actor string, l Leg, deadline uint64, kinds ...Kind) Step {
+	s := Step{Name: name, Actor: actor, State: "waiting", Chain: l.Terms.Asset.Chain, Required: l.Confirmations, DeadlineAt: deadline}
+	if end := l.Fate.End; end != nil && (end.Kind == kinds[0] || end.Kind == kinds[1]) {
+		s.TxID, s.Fee, s.Confirmations = &end.TxID, end.Fee, min(l.ended(), l.Confirmations)
+		if l.deep(kinds...) {
+			s.State = "done"
+		}
+	}
+	return s
+}
+
+// current marks the first step that is not over as the one under way, unless
+// nothing more will happen.
+func (t Trade) current(steps []Step) []Step {
+	for i := range steps {
+		if steps[i].State != "waiting" {
+			continue
+		}
+		if t.Status.AtRest() {
+			// At rest the chains are no longer watched: what is open is over.
+			steps[i].State = "skipped"
+			continue
+		}
+		steps[i].State = "doing"
+		break
+	}
+	return steps
+}
+
+// Next is who has the next move and until when, in Unix seconds; "" and 0 at
+// rest.
+func (t Trade) Next() (actor string, deadline uint64) {
+	for _, s := range t.Steps() {
+		if s.State == "doing" {
+			return s.Actor, max(s.DeadlineAt, s.OpensAt)
+		}
+	}
+	return "", 0
+}
