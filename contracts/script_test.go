@@ -1,0 +1,209 @@
+package contracts
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+)
+
+// keyOf is a private key by name, so that a test reads like a story.
+func keyOf(name string) *btcec.PrivateKey {
+	digest := sha256.Sum256([]byte(name))
+	key, _ := btcec.PrivKeyFromBytes(digest[:])
+	return key
+}
+
+func partyOf(key *btcec.PrivateKey) Party { return key.PubKey().SerializeCompressed() }
+
+// goodSecret opens goodTerms: bob redeems, alice refunds.
+var goodSecret = Secret(sha256.Sum256([]byte("alice's secret")))
+
+func goodTerms(f Form) Terms {
+	return Terms{
+		Asset: Native(BTC), Amount: Units(100_000), Hash: goodSecret.Hash(), Form: f,
+		Redeemer: partyOf(keyOf("bob")), Refunder: partyOf(keyOf("alice")), Expiry: 1_800_000_000,
+	}
+}
+
+func scriptOf(t testing.TB, terms Terms) Script {
+	t.Helper()
+	s, err := NewScript(terms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// toWPKH is an output script of 22 bytes.
+var toWPKH = append([]byte{txscript.OP_0, txscript.OP_DATA_20}, bytes.Repeat([]byte{7}, 20)...)
+
+// place is outpoint n of a lock that is nowhere.
+func place(n byte) wire.OutPoint {
+	return wire.OutPoint{Hash: chainhash.Hash{0: 1, 31: n}, Index: uint32(n)}
+}
+
+// locked are outputs of 100,000 at place(0), place(1)…, one of each script.
+func locked(outputs ...[]byte) *txscript.MultiPrevOutFetcher {
+	prevs := txscript.NewMultiPrevOutFetcher(nil)
+	for n, output := range outputs {
+		prevs.AddPrevOut(place(byte(n)), wire.NewTxOut(100_000, output))
+	}
+	return prevs
+}
+
+// run executes input index of tx as a node that relays only what is standard.
+func run(tx *wire.MsgTx, index int, prevs txscript.PrevOutputFetcher) error {
+	return runWith(txscript.StandardVerifyFlags, tx, index, prevs)
+}
+
+func runWith(flags txscript.ScriptFlags, tx *wire.MsgTx, index int, prevs txscript.PrevOutputFetcher) error {
+	prev := prevs.FetchPrevOutput(tx.TxIn[index].PreviousOutPoint)
+	vm, err := txscript.NewEngine(prev.PkScript, tx, index, flags, nil, txscript.NewTxSigHashes(tx, prevs), prev.Value, prevs)
+	if err != nil {
+		return err
+	}
+	return vm.Execute()
+}
+
+// The three ways by which a lock is spent, signed and ready. fee is 1,000.
+func redeemed(t testing.TB, s Script) (*wire.MsgTx, *txscript.MultiPrevOutFetcher) {
+	t.Helper()
+	tx, prevs := s.Redeem(place(0), 100_000, toWPKH, 1000), locked(s.Output())
+	if err := s.SignRedeem(tx, 0, prevs, keyOf("bob"), goodSecret); err != nil {
+		t.Fatal(err)
+	}
+	return tx, prevs
+}
+
+func refunded(t testing.TB, s Script) (*wire.MsgTx, *txscript.MultiPrevOutFetcher) {
+	t.Helper()
+	tx, prevs := s.Refund(place(0), 100_000, toWPKH, 1000), locked(s.Output())
+	if err := s.SignRefund(tx, 0, prevs, keyOf("alice")); err != nil {
+		t.Fatal(err)
+	}
+	return tx, prevs
+}
+
+func together(t testing.TB, s Script) (*wire.MsgTx, *txscript.MultiPrevOutFetcher) {
+	t.Helper()
+	tx, prevs := s.Together(place(0), 100_000, toWPKH, 1000), locked(s.Output())
+	tx.TxIn[0].Witness = cosign(t, s, tx, 0, prevs, keyOf("alice"), keyOf("bob"))
+	return tx, prevs
+}
+
+// cosign is the whole dance of two sessions; each side checks the other's half.
+func cosign(t testing.TB, s Script, tx *wire.MsgTx, index int, prevs txscript.PrevOutputFetcher, a, b *btcec.PrivateKey) wire.TxWitness {
+	t.Helper()
+	one, two := sessionOf(t, s, a, "one"), sessionOf(t, s, b, "two")
+	halfOne, err := one.Sign(tx, index, prevs, two.Nonce())
+	if err != nil {
+		t.Fatal(err)
+	}
+	halfTwo, err := two.Sign(tx.Copy(), index, prevs, one.Nonce())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := one.Combine(halfTwo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := two.Combine(halfOne)
+	if err != nil || !bytes.Equal(w[0], same[0]) {
+		t.Fatalf("the two sides combine to %x and %x: %v", w, same, err)
+	}
+	return w
+}
+
+func sessionOf(t testing.TB, s Script, key *btcec.PrivateKey, random string) *KeySession {
+	t.Helper()
+	k, err := s.NewSession(key, sha256.Sum256([]byte(random)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// Every way of every form passes a node's standard rules, on either chain alike.
+func TestSpends(t *testing.T) {
+	for _, f := range []Form{P2TR, P2WSH} {
+		ways := map[string]func(testing.TB, Script) (*wire.MsgTx, *txscript.MultiPrevOutFetcher){"redeem": redeemed, "refund": refunded}
+		if f == P2TR {
+			ways["together"] = together
+		}
+		for name, way := range ways {
+			t.Run(fmt.Sprint(f, " ", name), func(t *testing.T) {
+				terms := goodTerms(f)
+				s := scriptOf(t, terms)
+				tx, prevs := way(t, s)
+				if err := run(tx, 0, prevs); err != nil {
+					t.Fatal(err)
+				}
+				if in := tx.TxIn[0]; in.Sequence > 0xfffffffd {
+					t.Errorf("sequence %#x does not signal replacement", in.Sequence)
+				}
+				if tx.TxOut[0].Value != 99_000 || !bytes.Equal(tx.TxOut[0].PkScript, toWPKH) {
+					t.Errorf("pays %d to %x", tx.TxOut[0].Value, tx.TxOut[0].PkScript)
+				}
+				terms.Asset = Native(LTC)
+				if other := scriptOf(t, terms); !bytes.Equal(other.Output(), s.Output()) {
+					t.Errorf("output %x on LTC, %x on BTC", other.Output(), s.Output())
+				}
+			})
+		}
+	}
+}
+
+// Each row is one change to a good call of SignRedeem and SignRefund. A refused
+// call leaves the transaction as it was.
+func TestSignRefuses(t *testing.T) {
+	type call struct {
+		redeemer, refunder *btcec.PrivateKey
+		secret             Secret
+		index              int
+		output             []byte // that lies at place(0)
+		lost               bool   // prevs does not know it
+	}
+	good := scriptOf(t, goodTerms(P2TR))
+	for _, row := range []struct {
+		name           string
+		change         func(*call)
+		redeem, refund error
+	}{
+		{"good", func(c *call) {}, nil, nil},
+		{"secret of another hash", func(c *call) { c.secret[31] ^= 1 }, ErrSecret, nil},
+		{"keys of the other party", func(c *call) { c.redeemer, c.refunder = c.refunder, c.redeemer }, ErrKey, ErrKey},
+		{"keys of nobody", func(c *call) { c.redeemer, c.refunder = keyOf("carol"), keyOf("carol") }, ErrKey, ErrKey},
+		{"first input that is not there", func(c *call) { c.index = 1 }, ErrOutput, ErrOutput},
+		{"negative input", func(c *call) { c.index = -1 }, ErrOutput, ErrOutput},
+		{"output not known", func(c *call) { c.lost = true }, ErrOutput, ErrOutput},
+		{"output of the other form", func(c *call) { c.output = scriptOf(t, goodTerms(P2WSH)).Output() }, ErrOutput, ErrOutput},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := call{keyOf("bob"), keyOf("alice"), goodSecret, 0, good.Output(), false}
+			row.change(&c)
+			prevs := locked(c.output)
+			if c.lost {
+				prevs = locked()
+			}
+			tx := good.Redeem(place(0), 100_000, toWPKH, 1000)
+			if err := good.SignRedeem(tx, c.index, prevs, c.redeemer, c.secret); !errors.Is(err, row.redeem) {
+				t.Errorf("redeem: %v, want %v", err, row.redeem)
+			} else if err != nil && tx.HasWitness() {
+				t.Error("redeem: refused, and yet a witness")
+			}
+			tx = good.Refund(place(0), 100_000, toWPKH, 1000)
+			if err := good.SignRefund(tx, c.index, prevs, c.refunder); !errors.Is(err, row.refund) {
+				t.Errorf("refund: %v, want %v", err, row.refund)
+			} else if err != nil && tx.HasWitness() {
+				t.Error("refund: refused, and yet a witness")
+			}
+		})
+	}
+}
