@@ -50,6 +50,25 @@ type Spender interface {
 	Release(tx trade.Tx)
 }
 
+// A Treasury answers what a quote needs. In the house: as Chain.
+type Treasury interface {
+	// Balance is our money on the chain: spendable now, and on its way.
+	Balance(ctx context.Context, asset contracts.Asset) (confirmed, pending contracts.Amount, err error)
+	// Fees estimates what a lock, a redeem and a refund of asset cost now, in the
+	// chain's coin.
+	Fees(ctx context.Context, asset contracts.Asset) (lock, redeem, refund contracts.Amount, err error)
+	// CheckAddress refuses what Send could not pay to. Errors:
+	// contracts.ErrAddress.
+	CheckAddress(address string) error
+}
+
+// A Ledger is all that the desk needs of one chain.
+type Ledger interface {
+	Chain
+	Spender
+	Treasury
+}
+
 // A Cosigner spends a leg by a signature of both parties, which looks like any
 // payment and is cheaper. Only BTC and LTC have it. A session lives in memory
 // only and its nonces are used once.
@@ -89,7 +108,7 @@ type Store interface {
 	// Pending returns effects that are not done, oldest first.
 	Pending(ctx context.Context) ([]trade.Pending, error)
 	// SaveTxs stores transactions before they are broadcast. One that is stored
-	// already is no error.
+	// already is no error; stored again without Held, it is no longer held.
 	SaveTxs(ctx context.Context, txs ...trade.Tx) error
 	// Txs returns the transactions of a trade, oldest first; when id is zero, of
 	// every trade that is not at rest, and the sends of the last two weeks.

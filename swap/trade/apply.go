@@ -51,6 +51,12 @@ func (t Trade) take(e Event) (Trade, []Effect, error) {
 		return t.refundAsked()
 	case RefundSigned:
 		return t.refundSigned()
+	case Missed:
+		if t.Role != First || t.Status != Redeeming || t.Theirs.Fate.End != nil {
+			return t, nil, fmt.Errorf("%w: missed while %s", ErrStatus, t.Status)
+		}
+		t.Missed = true
+		return t, nil, nil
 	case Left:
 		return t.left()
 	}
@@ -165,7 +171,7 @@ func (t Trade) refundSigned() (Trade, []Effect, error) {
 func (t Trade) MayCosign(p Purpose) error {
 	revealed := t.Secret != nil
 	if t.Role == First {
-		revealed = t.Status == Redeeming || t.Status == Completed
+		revealed = !t.Missed && (t.Status == Redeeming || t.Status == Completed)
 	}
 	if (p == Redeem && revealed) || (p == Refund && t.GaveRefund) {
 		return nil
@@ -209,7 +215,7 @@ func (n Trade) broken(t Trade) string {
 // same reports whether n and t are equal in all that is stored.
 func (n Trade) same(t Trade) bool {
 	return n.Status == t.Status && (n.Secret == nil) == (t.Secret == nil) &&
-		n.GaveRefund == t.GaveRefund && n.Abandoned == t.Abandoned && n.Left == t.Left &&
+		n.GaveRefund == t.GaveRefund && n.Abandoned == t.Abandoned && n.Left == t.Left && n.Missed == t.Missed &&
 		n.Reason == t.Reason && n.Frozen == t.Frozen &&
 		string(n.Ours.Terms.Redeemer) == string(t.Ours.Terms.Redeemer) &&
 		n.Ours.Fate.same(t.Ours.Fate) && n.Theirs.Fate.same(t.Theirs.Fate)
@@ -253,7 +259,7 @@ func (t Trade) Wants() []Want {
 	case t.Status == Refunding && t.Ours.ended() == 0:
 		wants = append(wants, Want{Side: Ours, Purpose: Refund, Deadline: t.Ours.Terms.Expiry + t.slack()})
 	}
-	if t.Status != Redeeming {
+	if t.Status != Redeeming || t.Missed {
 		return wants
 	}
 	if t.Theirs.ended() == 0 {

@@ -47,6 +47,9 @@ type (
 	RefundAsked struct{}
 	// RefundSigned says that a cooperative refund of our lock is signed and stored.
 	RefundSigned struct{}
+	// Missed says that the secret was never given away, though that was decided,
+	// and now it is too late to.
+	Missed struct{}
 	// Left is our user's wish to go no further.
 	Left struct{}
 )
@@ -60,6 +63,7 @@ func (LockFailed) event()    {}
 func (LeftByPartner) event() {}
 func (RefundAsked) event()   {}
 func (RefundSigned) event()  {}
+func (Missed) event()        {}
 func (Left) event()          {}
 
 // An Effect is what the shell must do for a trade: at least once, after the

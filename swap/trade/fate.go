@@ -107,6 +107,7 @@ type Order struct {
 // only stored ones ever are.
 type Tx struct {
 	ID      contracts.Hash // of the trade; of Send, of the request
+	Chain   contracts.Chain
 	Side    Side
 	Purpose Purpose
 	TxID    contracts.Hash

@@ -47,6 +47,9 @@ func (t Trade) firstRedeeming() Trade {
 	if t.Theirs.deep(BySecret, ByBoth) {
 		return t.rest(Completed, "")
 	}
+	if t.Missed {
+		return t.refundWhenDue()
+	}
 	if !t.Theirs.deep(ByTime) {
 		return t
 	}

@@ -41,12 +41,6 @@ type Refuse struct {
 	Reason string         `json:"reason"`
 }
 
-// A Locked says that the sender's lock was sent.
-type Locked struct {
-	ID   contracts.Hash `json:"id"`
-	TxID contracts.Hash `json:"txid"`
-}
-
 // An Abandon says that the sender goes no further: he will not lock, or will not
 // redeem.
 type Abandon struct {
@@ -84,7 +78,6 @@ type OffersAnswer struct {
 func (Take) kind() string          { return "take" }
 func (Accept) kind() string        { return "accept" }
 func (Refuse) kind() string        { return "refuse" }
-func (Locked) kind() string        { return "locked" }
 func (Abandon) kind() string       { return "abandon" }
 func (CosignRequest) kind() string { return "cosign" }
 func (CosignAnswer) kind() string  { return "cosigned" }
@@ -134,7 +127,7 @@ func Decode(raw []byte) (Message, error) {
 }
 
 var readers = map[string]func([]byte) (Message, error){
-	"take": read[Take], "accept": read[Accept], "refuse": read[Refuse], "locked": read[Locked], "abandon": read[Abandon],
+	"take": read[Take], "accept": read[Accept], "refuse": read[Refuse], "abandon": read[Abandon],
 	"cosign": read[CosignRequest], "cosigned": read[CosignAnswer], "offers?": read[OffersRequest], "offers": read[OffersAnswer],
 }
 

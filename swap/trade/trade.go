@@ -61,6 +61,7 @@ type Trade struct {
 	GaveRefund bool              `json:"gaveRefund"`       // we agreed to the partner's refund: never lock, never reveal
 	Abandoned  bool              `json:"abandoned"`        // the partner said that he goes no further
 	Left       bool              `json:"left"`             // our user wants to go no further
+	Missed     bool              `json:"missed"`           // as First: decided to reveal, and did not in time
 	Reason     string            `json:"reason"`           // why it was cancelled or is stranded, for a person
 	Frozen     string            `json:"frozen"`           // the broken invariant: no new promise, defence goes on
 	Version    uint64            `json:"version"`          // counts changes; saving compares it

@@ -1,0 +1,131 @@
+package swap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"photon/contracts"
+	"photon/swap/trade"
+)
+
+// Receive takes in a message of another node and returns the answer, which is
+// empty when there is nothing to say. The same message again changes nothing
+// more. Its errors are told to the sender: they hold nothing of ours.
+//
+// Errors: trade.ErrMessage, ErrUnknown, trade.ErrStatus, trade.ErrSecret.
+func (d *Desk) Receive(ctx context.Context, from string, raw []byte) ([]byte, error) {
+	m, err := trade.Decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	var answer trade.Message
+	switch m := m.(type) {
+	case trade.Take:
+		answer, err = d.taken(ctx, from, m)
+	case trade.Accept:
+		err = d.accepted(ctx, from, m)
+	case trade.Refuse:
+		err = d.heard(ctx, from, m.ID, trade.Declined{Reason: m.Reason})
+	case trade.Abandon:
+		err = d.heard(ctx, from, m.ID, trade.LeftByPartner{})
+	case trade.CosignRequest:
+		answer, err = d.cosign(ctx, from, m)
+	case trade.OffersRequest:
+		answer, err = d.ownOffers(ctx)
+	default:
+		err = fmt.Errorf("%w: %T was not asked for", trade.ErrMessage, m)
+	}
+	if err != nil || answer == nil {
+		return nil, err
+	}
+	return trade.Encode(answer), nil
+}
+
+// heard gives a partner's word to the trade that it is about.
+func (d *Desk) heard(ctx context.Context, from string, id contracts.Hash, e trade.Event) error {
+	return d.do(ctx, func() (c trade.Change, err error) {
+		t, known := d.trades[id]
+		if !known || t.Partner != from {
+			return c, fmt.Errorf("trade %s: %w", id, ErrUnknown)
+		}
+		return c, d.apply(&c, t, e)
+	}, nil)
+}
+
+// taken answers a taker. What is wrong with his wish is said in a Refuse; our
+// own faults are an error, and he asks again.
+func (d *Desk) taken(ctx context.Context, from string, q trade.Take) (trade.Message, error) {
+	if t, err := d.find(ctx, q.First.Hash); err == nil {
+		if t.Partner == from && t.Role == trade.Second && t.Offer == q.Offer && t.Start == q.Start {
+			return nil, nil // asked again: the answer is on its way
+		}
+		return trade.Refuse{ID: q.First.Hash, Reason: "hash was used before"}, nil
+	}
+	t, effects, err := d.consider(ctx, from, q)
+	if err == nil {
+		err = d.begin(ctx, t, effects, func() error { return nil }, nil)
+	}
+	switch {
+	case err == nil:
+		return nil, nil
+	case errors.Is(err, trade.ErrOffer), errors.Is(err, contracts.ErrTerms), errors.Is(err, ErrUnknown), errors.Is(err, ErrClosed):
+		return trade.Refuse{ID: q.First.Hash, Reason: err.Error()}, nil
+	case errors.Is(err, trade.ErrShort):
+		return trade.Refuse{ID: q.First.Hash, Reason: trade.ErrShort.Error()}, nil // how much we have is not his business
+	}
+	d.Log.Warn("could not answer a taker", "partner", from, "err", err)
+	return nil, errors.New("not able to answer now")
+}
+
+// consider makes the trade that a taker of our offer asks for.
+func (d *Desk) consider(ctx context.Context, from string, q trade.Take) (trade.Trade, []trade.Effect, error) {
+	if d.RefundOnly {
+		return trade.Trade{}, nil, ErrClosed
+	}
+	o, err := d.offer(ctx, q.Offer)
+	if err != nil {
+		return trade.Trade{}, nil, err
+	}
+	if o.Maker != d.Peer.Self() || from == o.Maker {
+		return trade.Trade{}, nil, fmt.Errorf("%w: not ours to answer", trade.ErrOffer)
+	}
+	fee, _, _, err := d.Ledgers[o.Give.Chain].Fees(ctx, o.Give)
+	if err != nil {
+		return trade.Trade{}, nil, err
+	}
+	if err := d.afford(ctx, o.Give, q.Second.Amount, fee); err != nil {
+		return trade.Trade{}, nil, err
+	}
+	now := time.Now()
+	var number uint64
+	if err := d.do(ctx, func() (trade.Change, error) { number = d.nextNumber(now); return trade.Change{}, nil }, nil); err != nil {
+		return trade.Trade{}, nil, err
+	}
+	me, err := d.parties(ctx, number, o.Give.Chain, o.Want.Chain)
+	if err != nil {
+		return trade.Trade{}, nil, err
+	}
+	return trade.Consider(o, q, from, number, me, unix(now), d.Profile)
+}
+
+// accepted takes in the maker's parties. The legs are whole from then on, and
+// watched before our lock can be ordered.
+func (d *Desk) accepted(ctx context.Context, from string, a trade.Accept) error {
+	t, err := d.find(ctx, a.ID)
+	if err != nil || t.Partner != from {
+		return fmt.Errorf("trade %s: %w", a.ID, ErrUnknown)
+	}
+	e := trade.Accepted{Redeemer: a.Redeemer, Refunder: a.Refunder}
+	whole, _, err := t.Apply(e)
+	if err != nil {
+		return err
+	}
+	if whole.Status == trade.Locking {
+		if err := d.watch(ctx, whole); err != nil {
+			return err
+		}
+	}
+	return d.heard(ctx, from, a.ID, e)
+}

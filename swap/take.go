@@ -1,0 +1,195 @@
+package swap
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"photon/contracts"
+	"photon/swap/trade"
+)
+
+// quoteFor is how long a quote stands, in seconds.
+const quoteFor = 60
+
+// maxQuotes bounds the quotes that wait to be taken.
+const maxQuotes = 10_000
+
+// A quote is one that was given, and the trade that came of it.
+type quote struct {
+	trade.Quote
+	trade contracts.Hash
+}
+
+// Quote says what taking an offer costs, for get of what its maker gives.
+// Errors: ErrUnknown, ErrClosed, trade.ErrOffer.
+func (d *Desk) Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount) (trade.Quote, error) {
+	if d.RefundOnly {
+		return trade.Quote{}, ErrClosed
+	}
+	o, err := d.offer(ctx, offer)
+	if err != nil {
+		return trade.Quote{}, err
+	}
+	if o.Maker == d.Peer.Self() {
+		return trade.Quote{}, fmt.Errorf("%w: it is our own", trade.ErrOffer)
+	}
+	pay, err := o.Cost(get)
+	if err != nil {
+		return trade.Quote{}, err
+	}
+	lock, _, refund, err := d.Ledgers[o.Want.Chain].Fees(ctx, o.Want)
+	if err != nil {
+		return trade.Quote{}, fmt.Errorf("fees of %s: %w", o.Want.Chain, err)
+	}
+	_, redeem, _, err := d.Ledgers[o.Give.Chain].Fees(ctx, o.Give)
+	if err != nil {
+		return trade.Quote{}, fmt.Errorf("fees of %s: %w", o.Give.Chain, err)
+	}
+	if !o.Give.Chain.EVM() && !redeem.Less(get) {
+		return trade.Quote{}, fmt.Errorf("%w: %s is not worth the fee %s of redeeming it", trade.ErrOffer, get, redeem)
+	}
+	now := time.Now()
+	q := trade.Quote{
+		Offer: offer, Pay: o.Want, PayAmount: pay, Get: o.Give, GetAmount: get, LockFee: lock, RefundFee: refund, RedeemFee: redeem,
+		RefundFrom: unix(now) + o.FirstTime, RedeemBy: unix(now) + o.SecondTime*60/100, Expires: min(unix(now)+quoteFor, o.Expires),
+	}
+	err = d.do(ctx, func() (c trade.Change, err error) {
+		if len(d.quotes) >= maxQuotes {
+			return c, fmt.Errorf("%w: %d quotes wait", ErrClosed, len(d.quotes))
+		}
+		// The number of the trade to be makes the quote's id unique, too.
+		q.ID = sha256.Sum256(fmt.Appendf(nil, "quote %s %s %d", offer, get, d.nextNumber(now)))
+		d.quotes[q.ID] = quote{Quote: q}
+		return c, nil
+	}, nil)
+	return q, err
+}
+
+// Take begins a trade on a quote. The same quote again gives the same trade.
+// Errors: ErrUnknown, ErrClosed, trade.ErrTooLate, trade.ErrOffer,
+// trade.ErrShort, contracts.ErrTerms.
+func (d *Desk) Take(ctx context.Context, id contracts.Hash) (trade.Trade, error) {
+	if d.RefundOnly {
+		return trade.Trade{}, ErrClosed
+	}
+	now := time.Now()
+	var q quote
+	var number uint64
+	err := d.do(ctx, func() (c trade.Change, err error) {
+		known := false
+		if q, known = d.quotes[id]; !known {
+			return c, fmt.Errorf("quote %s: %w", id, ErrUnknown)
+		}
+		if q.trade.IsZero() && unix(now) > q.Expires {
+			return c, fmt.Errorf("%w: the quote expired at %d", trade.ErrTooLate, q.Expires)
+		}
+		number = d.nextNumber(now)
+		return c, nil
+	}, nil)
+	if err != nil {
+		return trade.Trade{}, err
+	}
+	if !q.trade.IsZero() {
+		return d.find(ctx, q.trade)
+	}
+	o, err := d.offer(ctx, q.Offer)
+	if err != nil {
+		return trade.Trade{}, err
+	}
+	if err := d.afford(ctx, q.Pay, q.PayAmount, q.LockFee); err != nil {
+		return trade.Trade{}, err
+	}
+	me, err := d.parties(ctx, number, o.Want.Chain, o.Give.Chain)
+	if err != nil {
+		return trade.Trade{}, err
+	}
+	t, effects, err := trade.Propose(o, q.GetAmount, number, d.Secrets.Secret(number).Hash(), me, unix(now))
+	if err != nil {
+		return trade.Trade{}, err
+	}
+	err = d.begin(ctx, t, effects, func() error {
+		// Asked twice at once: the first has it.
+		if first := d.quotes[id].trade; !first.IsZero() {
+			return fmt.Errorf("%w: the quote is taken", trade.ErrConflict)
+		}
+		return nil
+	}, func() { q.trade = t.ID; d.quotes[id] = q })
+	return t, err
+}
+
+// begin stores a new trade and starts its watch. allow is asked in the loop.
+func (d *Desk) begin(ctx context.Context, t trade.Trade, effects []trade.Effect, allow func() error, then func()) error {
+	if t.Role == trade.Second { // First watches once he knows the maker's parties
+		if err := d.watch(ctx, t); err != nil {
+			return err
+		}
+	}
+	return d.do(ctx, func() (c trade.Change, err error) {
+		if err := allow(); err != nil {
+			return c, err
+		}
+		if d.used[t.ID] {
+			return c, fmt.Errorf("%w: hash %s was in a trade before", trade.ErrOffer, t.ID)
+		}
+		c.Trades = []trade.Trade{t}
+		for _, e := range effects {
+			c.Effects = append(c.Effects, trade.Pending{Trade: t.ID, Effect: e})
+		}
+		return c, nil
+	}, then)
+}
+
+// watch asks the chains for the fates of both legs.
+func (d *Desk) watch(ctx context.Context, t trade.Trade) error {
+	for _, w := range t.Watches() {
+		if err := d.Ledgers[w.Terms.Asset.Chain].Watch(ctx, w); err != nil {
+			return fmt.Errorf("watch %s: %w", w.Terms.Asset.Chain, err)
+		}
+	}
+	return nil
+}
+
+// parties are who we are in the trade with this number, and where its legs can
+// begin.
+func (d *Desk) parties(ctx context.Context, number uint64, ours, theirs contracts.Chain) (p trade.Parties, err error) {
+	if p.Ours, p.OursFrom, err = d.party(ctx, number, ours); err != nil {
+		return p, err
+	}
+	p.Theirs, p.TheirsFrom, err = d.party(ctx, number, theirs)
+	p.Confirmations = d.Confirmations[theirs]
+	return p, err
+}
+
+func (d *Desk) party(ctx context.Context, number uint64, c contracts.Chain) (contracts.Party, uint64, error) {
+	l := d.Ledgers[c]
+	if l == nil {
+		return nil, 0, fmt.Errorf("%w: no node of %s is configured", trade.ErrOffer, c)
+	}
+	p, err := l.Party(ctx, number)
+	if err != nil {
+		return nil, 0, fmt.Errorf("our party on %s: %w", c, err)
+	}
+	head, err := l.Head(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("head of %s: %w", c, err)
+	}
+	return p, head.Height, nil
+}
+
+// afford refuses a lock that we could not fund now. Errors: trade.ErrShort.
+func (d *Desk) afford(ctx context.Context, a contracts.Asset, amount, fee contracts.Amount) error {
+	have, _, err := d.Ledgers[a.Chain].Balance(ctx, a)
+	if err != nil {
+		return fmt.Errorf("balance of %s: %w", a, err)
+	}
+	need := amount
+	if a.IsNative() {
+		need = need.Plus(fee)
+	}
+	if have.Less(need) {
+		return fmt.Errorf("%w: have %s of %s, need %s", trade.ErrShort, have, a, need)
+	}
+	return nil
+}
