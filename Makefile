@@ -1,0 +1,50 @@
+# Plain `make` lists what there is. Everything that a target needs it installs or
+# builds itself, at the pinned version.
+SHELL := /bin/bash
+DEMO ?=
+TAGS := nomsgpack
+PKG ?= ./...
+
+.PHONY: help demo test fast bench gas contracts generate parts fuzz race
+
+help: ## lists the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: parts bin ## every swap, on real chain nodes on this machine (DEMO="--once" ends after it)
+	@bin/photon demo $(DEMO)
+
+test: parts contracts ## all tests: house, races, stories, real nodes
+	@test -z "$$(gofmt -l $$(git ls-files '*.go' | grep -v /testdata/))" || { gofmt -l .; exit 1; }
+	go vet -tags $(TAGS) ./...
+	go test -tags $(TAGS) -race -timeout 30m $(PKG)
+
+fast: ## the tests without race detector and real nodes
+	go test -tags $(TAGS) -short $(PKG)
+
+bench: bin ## the numbers, as JSON
+	@bin/photon bench swap --json
+
+gas: ## what HashLock costs, beside the anchors
+	go test -tags $(TAGS) ./contracts -run TestGas -v -count=1
+
+contracts: ## compiles the contracts anew and fails if the committed artifacts differ
+	cd contracts && npm ci --no-audit --no-fund --silent && node build.mjs --check
+
+generate: ## the API's server and client, from web/openapi.yaml
+	go generate ./web/...
+
+fuzz: ## every fuzz target for a while (FUZZ=30s)
+	@for p in $$(go list $(PKG)); do for f in $$(go test -tags $(TAGS) -list '^Fuzz' $$p | grep ^Fuzz); do \
+		go test -tags $(TAGS) $$p -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZ:-30s} || exit 1; done; done
+
+.PHONY: bin
+bin:
+	@go build -tags $(TAGS) -trimpath -o bin/photon ./cmd/photon
+
+# The real parts that a package client brings. litecoind is Litecoin's own node,
+# without it the demo runs on ltcd; PostgreSQL is for the store's tests.
+parts:
+	@command -v litecoind >/dev/null && ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends litecoind postgresql >/dev/null; \
+	else echo "litecoind or PostgreSQL is not installed: the demo uses ltcd, some tests are skipped"; fi
