@@ -58,11 +58,12 @@ func Floor(c Chain, f Form, perKvB uint64) Amount {
 	if f == P2WSH {
 		size = WitnessRedeemVSize
 	}
-	fee, ok := Units(perKvB).Times(Units(3*(size+longOutput)), Units(1000))
+	thousandth, ok := Units(perKvB).Times(Units(3*(size+longOutput)), Units(1))
+	fee, _ := thousandth.Plus(Units(999)).Times(Units(1), Units(1000)) // rounded up
 	if !ok {
 		panic("contracts: fee above 2^256") // 2^64 times a size is far below
 	}
 	anyP2TR := make([]byte, 34)
 	anyP2TR[0], anyP2TR[1] = txscript.OP_1, txscript.OP_DATA_32
-	return Dust(c, anyP2TR).Plus(fee).Plus(Units(1)) // 1: the division rounded down
+	return Dust(c, anyP2TR).Plus(fee)
 }

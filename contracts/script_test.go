@@ -207,3 +207,139 @@ func TestSignRefuses(t *testing.T) {
 		})
 	}
 }
+
+// Each row is one change to good terms that nobody may ask a script for
+// (scenarios B5, B6, B8).
+func TestNewScriptRefuses(t *testing.T) {
+	sameX := partyOf(keyOf("bob"))
+	sameX[0] ^= 1
+	for _, row := range []struct {
+		name   string
+		change func(*Terms)
+		want   error
+	}{
+		{"good", func(t *Terms) {}, nil},
+		{"refund key is redeem key", func(t *Terms) { t.Refunder = t.Redeemer }, ErrTerms},
+		{"the two keys differ in parity only", func(t *Terms) { t.Refunder = sameX }, ErrTerms},
+		{"redeemer missing", func(t *Terms) { t.Redeemer = nil }, ErrTerms},
+		{"redeemer is an address", func(t *Terms) { t.Redeemer = t.Redeemer[:20] }, ErrTerms},
+		{"redeemer is x-only", func(t *Terms) { t.Redeemer = t.Redeemer[1:] }, ErrTerms},
+		{"redeemer is no point", func(t *Terms) { t.Redeemer = append(Party{2}, make([]byte, 32)...) }, ErrTerms},
+		{"earliest time", func(t *Terms) { t.Expiry = MinExpiry }, nil},
+		{"highest block", func(t *Terms) { t.Expiry = MinExpiry - 1 }, ErrTerms},
+		{"latest time", func(t *Terms) { t.Expiry = MaxExpiry }, nil},
+		{"above 32 bits", func(t *Terms) { t.Expiry = MaxExpiry + 1 }, ErrTerms},
+		{"no expiry", func(t *Terms) { t.Expiry = 0 }, ErrTerms},
+		{"zero hash", func(t *Terms) { t.Hash = Hash{} }, ErrTerms},
+		{"hash of the zero secret", func(t *Terms) { t.Hash = Secret{}.Hash() }, ErrTerms},
+		{"amount 0", func(t *Terms) { t.Amount = Amount{} }, ErrTerms},
+		{"amount above the supply", func(t *Terms) { t.Amount = Units(84e14 + 1) }, ErrTerms},
+		{"no form", func(t *Terms) { t.Form = "" }, ErrTerms},
+		{"form of ETH", func(t *Terms) { t.Form = Contract }, ErrTerms},
+		{"no chain", func(t *Terms) { t.Asset = Asset{} }, ErrChain},
+		{"a token", func(t *Terms) { t.Asset.Token = Address{1} }, ErrTerms},
+		{"good terms of ETH", func(t *Terms) {
+			t.Asset, t.Form, t.Contract = Native(ETH), Contract, Address{1}
+			t.Redeemer, t.Refunder = t.Redeemer[:20], t.Refunder[:20]
+		}, ErrTerms},
+	} {
+		for _, f := range []Form{P2TR, P2WSH} {
+			terms := goodTerms(f)
+			row.change(&terms)
+			if _, err := NewScript(terms); !errors.Is(err, row.want) {
+				t.Errorf("%s, %s: %v, want %v", row.name, f, err, row.want)
+			}
+		}
+	}
+}
+
+// The templates, opcode by opcode, as a reader of the chain sees them.
+func TestTemplates(t *testing.T) {
+	hash, bob, alice := goodSecret.Hash(), []byte(partyOf(keyOf("bob"))), []byte(partyOf(keyOf("alice")))
+	taproot, witness := scriptOf(t, goodTerms(P2TR)), scriptOf(t, goodTerms(P2WSH))
+	for _, row := range []struct {
+		name   string
+		script []byte
+		size   int
+		want   string
+	}{
+		{"redeem leaf", taproot.redeem.script, 73, fmt.Sprintf("OP_SIZE 20 OP_EQUALVERIFY OP_SHA256 %s OP_EQUALVERIFY %x OP_CHECKSIG", hash, bob[1:])},
+		{"refund leaf", taproot.refund.script, 40, fmt.Sprintf("%x OP_CHECKSIGVERIFY 00d2496b OP_CHECKLOCKTIMEVERIFY", alice[1:])},
+		{"witness script", witness.redeem.script, 118, fmt.Sprintf("OP_IF OP_SIZE 20 OP_EQUALVERIFY OP_SHA256 %s OP_EQUALVERIFY %x OP_ELSE 00d2496b OP_CHECKLOCKTIMEVERIFY OP_DROP %x OP_ENDIF OP_CHECKSIG", hash, bob, alice)},
+		{"P2TR", taproot.Output(), 34, fmt.Sprintf("1 %x", outputByHand(t, taproot))},
+		{"P2WSH", witness.Output(), 34, fmt.Sprintf("0 %x", sha256.Sum256(witness.refund.script))},
+	} {
+		got, err := txscript.DisasmString(row.script)
+		if err != nil || got != row.want || len(row.script) != row.size {
+			t.Errorf("%s: %d bytes %s (%v), want %d bytes %s", row.name, len(row.script), got, err, row.size, row.want)
+		}
+	}
+}
+
+// outputByHand is the x-only output key as BIP-341 and BIP-327 define it, from
+// the leaves and the two keys in order.
+func outputByHand(t *testing.T, s Script) []byte {
+	t.Helper()
+	leaf := func(script []byte) []byte {
+		return chainhash.TaggedHash([]byte("TapLeaf"), []byte{0xc0, byte(len(script))}, script)[:]
+	}
+	low, high := leaf(s.redeem.script), leaf(s.refund.script)
+	if bytes.Compare(low, high) > 0 {
+		low, high = high, low
+	}
+	root := chainhash.TaggedHash([]byte("TapBranch"), low, high)
+
+	keys := [][]byte{s.terms.Redeemer, s.terms.Refunder}
+	if bytes.Compare(keys[0], keys[1]) > 0 {
+		keys[0], keys[1] = keys[1], keys[0]
+	}
+	list := chainhash.TaggedHash([]byte("KeyAgg list"), keys[0], keys[1])
+	var a btcec.ModNScalar // the second key's coefficient is 1
+	a.SetByteSlice(chainhash.TaggedHash([]byte("KeyAgg coefficient"), list[:], keys[0])[:])
+	var first, joint btcec.JacobianPoint
+	for i, to := range []*btcec.JacobianPoint{&first, &joint} {
+		key, err := btcec.ParsePubKey(keys[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		key.AsJacobian(to)
+	}
+	btcec.ScalarMultNonConst(&a, &first, &first)
+	btcec.AddNonConst(&first, &joint, &joint)
+	joint.ToAffine()
+	return txscript.ComputeTaprootOutputKey(btcec.NewPublicKey(&joint.X, &joint.Y), root[:]).SerializeCompressed()[1:]
+}
+
+// Whatever the terms say but the amount and the coin is in the output: one that
+// differs anywhere is another output, and a lock there does not count (B4).
+func TestOutputHoldsTheTerms(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		change func(*Terms)
+		same   bool
+	}{
+		{"amount", func(t *Terms) { t.Amount = Units(1) }, true},
+		{"coin", func(t *Terms) { t.Asset = Native(LTC) }, true},
+		{"one bit of the hash", func(t *Terms) { t.Hash[0] ^= 1 }, false},
+		{"a second later", func(t *Terms) { t.Expiry++ }, false},
+		{"a second earlier", func(t *Terms) { t.Expiry-- }, false},
+		{"other redeemer", func(t *Terms) { t.Redeemer = partyOf(keyOf("carol")) }, false},
+		{"other refunder", func(t *Terms) { t.Refunder = partyOf(keyOf("carol")) }, false},
+		{"redeemer's parity", func(t *Terms) { t.Redeemer = bytes.Clone(t.Redeemer); t.Redeemer[0] ^= 1 }, false},
+		{"roles exchanged", func(t *Terms) { t.Redeemer, t.Refunder = t.Refunder, t.Redeemer }, false},
+		{"other form", func(t *Terms) {
+			if t.Form = map[Form]Form{P2TR: P2WSH, P2WSH: P2TR}[t.Form]; t.Form == "" {
+				panic("no such form")
+			}
+		}, false},
+	} {
+		for _, f := range []Form{P2TR, P2WSH} {
+			terms := goodTerms(f)
+			good := scriptOf(t, terms)
+			row.change(&terms)
+			if other := scriptOf(t, terms); bytes.Equal(other.Output(), good.Output()) != row.same {
+				t.Errorf("%s, %s: output %x, of good terms %x; the same: %t", row.name, f, other.Output(), good.Output(), row.same)
+			}
+		}
+	}
+}
