@@ -30,7 +30,7 @@ func (d *Desk) Trades(ctx context.Context, all bool) ([]trade.Trade, error) {
 	return stored, err
 }
 
-// Trade returns one trade and its transactions. Errors: ErrUnknown.
+// Trade returns one trade and its transactions. Errors: trade.ErrUnknown.
 func (d *Desk) Trade(ctx context.Context, id contracts.Hash) (trade.Trade, []trade.Tx, error) {
 	t, err := d.find(ctx, id)
 	if err != nil {
@@ -40,7 +40,7 @@ func (d *Desk) Trade(ctx context.Context, id contracts.Hash) (trade.Trade, []tra
 	return t, txs, err
 }
 
-// find returns a trade, under way or at rest. Errors: ErrUnknown.
+// find returns a trade, under way or at rest. Errors: trade.ErrUnknown.
 func (d *Desk) find(ctx context.Context, id contracts.Hash) (t trade.Trade, err error) {
 	live, used := false, false
 	err = d.do(ctx, func() (trade.Change, error) {
@@ -60,11 +60,11 @@ func (d *Desk) find(ctx context.Context, id contracts.Hash) (t trade.Trade, err 
 			return all[i], nil
 		}
 	}
-	return t, fmt.Errorf("trade %s: %w", id, ErrUnknown)
+	return t, fmt.Errorf("trade %s: %w", id, trade.ErrUnknown)
 }
 
 // Leave cancels a trade in which we have locked nothing, or asks the partner for
-// a refund and waits for the time lock otherwise. Errors: ErrUnknown,
+// a refund and waits for the time lock otherwise. Errors: trade.ErrUnknown,
 // trade.ErrStatus.
 func (d *Desk) Leave(ctx context.Context, id contracts.Hash) error {
 	if _, err := d.find(ctx, id); err != nil {

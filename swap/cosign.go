@@ -55,7 +55,7 @@ func (d *Desk) cosign(ctx context.Context, from string, q trade.CosignRequest) (
 	err := d.do(ctx, func() (c trade.Change, err error) {
 		known := false
 		if t, known = d.trades[q.ID]; !known || t.Partner != from {
-			return c, fmt.Errorf("trade %s: %w", q.ID, ErrUnknown)
+			return c, fmt.Errorf("trade %s: %w", q.ID, trade.ErrUnknown)
 		}
 		switch q.Purpose {
 		case trade.Refund:

@@ -33,12 +33,6 @@ import (
 	"photon/swap/trade"
 )
 
-// Why the desk refuses. Trades' own reasons are in package trade.
-var (
-	ErrUnknown = errors.New("unknown")
-	ErrClosed  = errors.New("the desk takes no new trades")
-)
-
 // A Config is all that a desk needs. Every field is required but where said.
 type Config struct {
 	Ledgers       map[contracts.Chain]Ledger
@@ -341,7 +335,7 @@ func (d *Desk) tell(ctx context.Context, id contracts.Hash, e trade.Event) error
 	return d.do(ctx, func() (c trade.Change, err error) {
 		t, known := d.trades[id]
 		if !known {
-			return c, fmt.Errorf("trade %s: %w", id, ErrUnknown)
+			return c, fmt.Errorf("trade %s: %w", id, trade.ErrUnknown)
 		}
 		return c, d.apply(&c, t, e)
 	}, nil)

@@ -14,10 +14,10 @@ import (
 const maxOffers = 10_000
 
 // Offer makes an offer of ours, signs and keeps it. Errors: trade.ErrOffer,
-// ErrClosed.
+// trade.ErrClosed.
 func (d *Desk) Offer(ctx context.Context, draft trade.Draft) (trade.Offer, error) {
 	if d.RefundOnly {
-		return trade.Offer{}, ErrClosed
+		return trade.Offer{}, trade.ErrClosed
 	}
 	form := draft.Form
 	if form == "" {
@@ -105,7 +105,7 @@ func (d *Desk) Offers(ctx context.Context) ([]trade.Offer, error) {
 	return slices.DeleteFunc(all, func(o trade.Offer) bool { return now > o.Expires }), nil
 }
 
-// offer finds one by its id. Errors: ErrUnknown.
+// offer finds one by its id. Errors: trade.ErrUnknown.
 func (d *Desk) offer(ctx context.Context, id contracts.Hash) (trade.Offer, error) {
 	all, err := d.Offers(ctx)
 	if err != nil {
@@ -116,10 +116,10 @@ func (d *Desk) offer(ctx context.Context, id contracts.Hash) (trade.Offer, error
 			return o, nil
 		}
 	}
-	return trade.Offer{}, fmt.Errorf("offer %s: %w", id, ErrUnknown)
+	return trade.Offer{}, fmt.Errorf("offer %s: %w", id, trade.ErrUnknown)
 }
 
-// Withdraw forgets an offer; trades on it go on. Errors: ErrUnknown.
+// Withdraw forgets an offer; trades on it go on. Errors: trade.ErrUnknown.
 func (d *Desk) Withdraw(ctx context.Context, id contracts.Hash) error {
 	if _, err := d.offer(ctx, id); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 // empty when there is nothing to say. The same message again changes nothing
 // more. Its errors are told to the sender: they hold nothing of ours.
 //
-// Errors: trade.ErrMessage, ErrUnknown, trade.ErrStatus, trade.ErrSecret.
+// Errors: trade.ErrMessage, trade.ErrUnknown, trade.ErrStatus, trade.ErrSecret.
 func (d *Desk) Receive(ctx context.Context, from string, raw []byte) ([]byte, error) {
 	m, err := trade.Decode(raw)
 	if err != nil {
@@ -48,7 +48,7 @@ func (d *Desk) heard(ctx context.Context, from string, id contracts.Hash, e trad
 	return d.do(ctx, func() (c trade.Change, err error) {
 		t, known := d.trades[id]
 		if !known || t.Partner != from {
-			return c, fmt.Errorf("trade %s: %w", id, ErrUnknown)
+			return c, fmt.Errorf("trade %s: %w", id, trade.ErrUnknown)
 		}
 		return c, d.apply(&c, t, e)
 	}, nil)
@@ -70,7 +70,7 @@ func (d *Desk) taken(ctx context.Context, from string, q trade.Take) (trade.Mess
 	switch {
 	case err == nil:
 		return nil, nil
-	case errors.Is(err, trade.ErrOffer), errors.Is(err, contracts.ErrTerms), errors.Is(err, ErrUnknown), errors.Is(err, ErrClosed):
+	case errors.Is(err, trade.ErrOffer), errors.Is(err, contracts.ErrTerms), errors.Is(err, trade.ErrUnknown), errors.Is(err, trade.ErrClosed):
 		return trade.Refuse{ID: q.First.Hash, Reason: err.Error()}, nil
 	case errors.Is(err, trade.ErrShort):
 		return trade.Refuse{ID: q.First.Hash, Reason: trade.ErrShort.Error()}, nil // how much we have is not his business
@@ -82,7 +82,7 @@ func (d *Desk) taken(ctx context.Context, from string, q trade.Take) (trade.Mess
 // consider makes the trade that a taker of our offer asks for.
 func (d *Desk) consider(ctx context.Context, from string, q trade.Take) (trade.Trade, []trade.Effect, error) {
 	if d.RefundOnly {
-		return trade.Trade{}, nil, ErrClosed
+		return trade.Trade{}, nil, trade.ErrClosed
 	}
 	o, err := d.offer(ctx, q.Offer)
 	if err != nil {
@@ -115,7 +115,7 @@ func (d *Desk) consider(ctx context.Context, from string, q trade.Take) (trade.T
 func (d *Desk) accepted(ctx context.Context, from string, a trade.Accept) error {
 	t, err := d.find(ctx, a.ID)
 	if err != nil || t.Partner != from {
-		return fmt.Errorf("trade %s: %w", a.ID, ErrUnknown)
+		return fmt.Errorf("trade %s: %w", a.ID, trade.ErrUnknown)
 	}
 	e := trade.Accepted{Redeemer: a.Redeemer, Refunder: a.Refunder}
 	whole, _, err := t.Apply(e)

@@ -23,10 +23,10 @@ type quote struct {
 }
 
 // Quote says what taking an offer costs, for get of what its maker gives.
-// Errors: ErrUnknown, ErrClosed, trade.ErrOffer.
+// Errors: trade.ErrUnknown, trade.ErrClosed, trade.ErrOffer.
 func (d *Desk) Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount) (trade.Quote, error) {
 	if d.RefundOnly {
-		return trade.Quote{}, ErrClosed
+		return trade.Quote{}, trade.ErrClosed
 	}
 	o, err := d.offer(ctx, offer)
 	if err != nil {
@@ -57,7 +57,7 @@ func (d *Desk) Quote(ctx context.Context, offer contracts.Hash, get contracts.Am
 	}
 	err = d.do(ctx, func() (c trade.Change, err error) {
 		if len(d.quotes) >= maxQuotes {
-			return c, fmt.Errorf("%w: %d quotes wait", ErrClosed, len(d.quotes))
+			return c, fmt.Errorf("%w: %d quotes wait", trade.ErrClosed, len(d.quotes))
 		}
 		// The number of the trade to be makes the quote's id unique, too.
 		q.ID = sha256.Sum256(fmt.Appendf(nil, "quote %s %s %d", offer, get, d.nextNumber(now)))
@@ -68,11 +68,11 @@ func (d *Desk) Quote(ctx context.Context, offer contracts.Hash, get contracts.Am
 }
 
 // Take begins a trade on a quote. The same quote again gives the same trade.
-// Errors: ErrUnknown, ErrClosed, trade.ErrTooLate, trade.ErrOffer,
+// Errors: trade.ErrUnknown, trade.ErrClosed, trade.ErrTooLate, trade.ErrOffer,
 // trade.ErrShort, contracts.ErrTerms.
 func (d *Desk) Take(ctx context.Context, id contracts.Hash) (trade.Trade, error) {
 	if d.RefundOnly {
-		return trade.Trade{}, ErrClosed
+		return trade.Trade{}, trade.ErrClosed
 	}
 	now := time.Now()
 	var q quote
@@ -80,7 +80,7 @@ func (d *Desk) Take(ctx context.Context, id contracts.Hash) (trade.Trade, error)
 	err := d.do(ctx, func() (c trade.Change, err error) {
 		known := false
 		if q, known = d.quotes[id]; !known {
-			return c, fmt.Errorf("quote %s: %w", id, ErrUnknown)
+			return c, fmt.Errorf("quote %s: %w", id, trade.ErrUnknown)
 		}
 		if q.trade.IsZero() && unix(now) > q.Expires {
 			return c, fmt.Errorf("%w: the quote expired at %d", trade.ErrTooLate, q.Expires)

@@ -18,6 +18,8 @@ var (
 	ErrNotYet   = errors.New("not yet")
 	ErrSpent    = errors.New("already spent")
 	ErrConflict = errors.New("changed by another")
+	ErrUnknown  = errors.New("unknown")
+	ErrClosed   = errors.New("no new trades are taken")
 )
 
 // An Event is what happened to a trade. The events are below.
