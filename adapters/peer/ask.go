@@ -1,0 +1,229 @@
+package peer
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multistream"
+)
+
+// How long to wait before a request is tried again: from first, doubled each
+// time, to most.
+const (
+	againFirst = 20 * time.Millisecond
+	againMost  = 2 * time.Second
+)
+
+// errNoAddress is final: trying again does not find one.
+var errNoAddress = fmt.Errorf("%w: no address is known", ErrUnreachable)
+
+// Ask sends body to a node and returns its answer. While the line fails, or the
+// other is busy, it is tried again until ctx ends; the other's handler sees it
+// once. Errors: ErrRefused, ErrUnreachable, ErrBusy, ErrRealm, ErrVersion,
+// ErrBinding, ErrIdentity, ErrSize, ErrFrame, ErrClosed.
+func (n *Node) Ask(ctx context.Context, to string, body []byte) ([]byte, error) {
+	id, _, err := parseIdentity(to)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > MaxBody {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrSize, len(body), MaxBody)
+	}
+	q := request{kind: ask, body: body}
+	if _, err := rand.Read(q.id[:]); err != nil {
+		return nil, fmt.Errorf("id of a request: %w", err)
+	}
+	return n.exchange(ctx, id, q)
+}
+
+// exchange sends q until it is answered. Errors: as Ask.
+func (n *Node) exchange(ctx context.Context, id peer.ID, q request) ([]byte, error) {
+	leave, err := n.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if id == n.host.ID() {
+		return nil, fmt.Errorf("%w: %s is ourselves", ErrUnreachable, id)
+	}
+	ctx, cancel := n.untilClosed(ctx)
+	defer cancel()
+	p := n.partners.use(id)
+	defer n.partners.release(p)
+	select { // no more at a time than the other would answer
+	case p.asks <- struct{}{}:
+		defer func() { <-p.asks }()
+	case <-ctx.Done():
+		return nil, n.outOfTime(ctx, id, ErrBusy)
+	}
+	body, err := n.untilAnswered(ctx, p, q)
+	if err == nil && n.partners.toNote(p) {
+		if err := n.remember(ctx, p, ""); err != nil {
+			n.log.Warn("addresses not kept", "partner", id, "err", err)
+		}
+	}
+	return body, err
+}
+
+// untilClosed is ctx, ended also by Close, and with a deadline in any case.
+func (n *Node) untilClosed(ctx context.Context) (context.Context, context.CancelFunc) {
+	var cancel context.CancelFunc
+	if _, has := ctx.Deadline(); has {
+		ctx, cancel = context.WithCancel(ctx)
+	} else {
+		ctx, cancel = context.WithTimeout(ctx, n.cfg.AskWithin)
+	}
+	stop := context.AfterFunc(n.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// untilAnswered tries until the other has answered or ctx ends.
+func (n *Node) untilAnswered(ctx context.Context, p *partner, q request) ([]byte, error) {
+	for wait := againFirst; ; wait = min(2*wait, againMost) {
+		if _, greeted := n.partners.greeting(p.id); !greeted && q.kind != hello {
+			// Our words are for a node that has shown who it is.
+			if _, err := n.untilAnswered(ctx, p, request{kind: hello}); err != nil {
+				return nil, err
+			}
+		}
+		a, err := n.try(ctx, p, q)
+		if err == nil {
+			if a.status == done {
+				return a.body, nil
+			}
+			err = fmt.Errorf("%s: %w", p.id, a.error())
+		}
+		if !passing(err) {
+			return nil, err
+		}
+		n.log.Debug("will ask again", "partner", p.id, "err", err)
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, n.outOfTime(ctx, p.id, err)
+		}
+	}
+}
+
+// outOfTime is the end of trying, with what went wrong last.
+func (n *Node) outOfTime(ctx context.Context, id peer.ID, last error) error {
+	switch {
+	case n.ctx.Err() != nil:
+		return fmt.Errorf("%w: asking %s", ErrClosed, id)
+	case errors.Is(last, ErrBusy), errors.Is(last, ErrUnreachable):
+		return fmt.Errorf("asking %s: %w: %w", id, last, ctx.Err())
+	}
+	return fmt.Errorf("%w: asking %s: %w: %w", ErrUnreachable, id, ctx.Err(), last)
+}
+
+// passing reports whether what failed may work when it is tried again.
+func passing(err error) bool {
+	if err == errNoAddress {
+		return false
+	}
+	for _, final := range []error{ErrRefused, ErrRealm, ErrVersion, ErrBinding, ErrFrame} {
+		if errors.Is(err, final) {
+			return false
+		}
+	}
+	return true
+}
+
+// try sends q once over one stream. Errors: what the other's greeting is refused
+// for, errNoAddress, the line's.
+func (n *Node) try(ctx context.Context, p *partner, q request) (answer, error) {
+	if err := n.dial(ctx, p.id); err != nil {
+		return answer{}, err
+	}
+	opening, cancel := context.WithTimeout(ctx, n.cfg.Patience)
+	defer cancel()
+	s, err := n.host.NewStream(network.WithNoDial(opening, "dialed"), p.id, protocolID)
+	if err != nil {
+		if errors.As(err, new(multistream.ErrNotSupported[protocol.ID])) {
+			return answer{}, fmt.Errorf("%w: %s", ErrVersion, p.id)
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) || opening.Err() != nil && ctx.Err() == nil {
+			err = errors.Join(err, n.host.Network().ClosePeer(p.id)) // the line is dead and does not know it
+		}
+		return answer{}, fmt.Errorf("open a stream to %s: %w", p.id, err)
+	}
+	stop := context.AfterFunc(ctx, func() { n.drop(s) })
+	defer stop()
+	a, err := n.converse(ctx, s, p, q)
+	if err != nil {
+		n.drop(s)
+		if errors.Is(err, errSilent) || !passing(err) {
+			err = errors.Join(err, s.Conn().Close())
+		}
+	}
+	return a, err
+}
+
+// errSilent says that a line is there but nobody greets.
+var errSilent = errors.New("no greeting in time")
+
+// converse sends our two frames and reads the other's. Errors: as try.
+func (n *Node) converse(ctx context.Context, s network.Stream, p *partner, q request) (answer, error) {
+	if err := s.SetDeadline(time.Now().Add(n.cfg.Patience)); err != nil {
+		return answer{}, fmt.Errorf("set a deadline: %w", err)
+	}
+	_, unsent := s.Write(q.encode(n.greeting.encode()))
+	if unsent == nil {
+		unsent = s.CloseWrite()
+	}
+	// Whoever is busy answers before it has read all: hear it in any case.
+	if err := n.hearGreeting(s, p); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", errSilent, err)
+		}
+		return answer{}, fmt.Errorf("%s: %w", p.id, errors.Join(err, unsent))
+	}
+	until, _ := ctx.Deadline()
+	if err := s.SetReadDeadline(until); err != nil {
+		return answer{}, fmt.Errorf("set a deadline: %w", err)
+	}
+	b, err := readFrame(s, answerHead+MaxBody)
+	if err != nil {
+		return answer{}, fmt.Errorf("%s: %w", p.id, err)
+	}
+	a, err := decodeAnswer(b)
+	if err == nil {
+		err = readEnd(s)
+	}
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		return answer{}, fmt.Errorf("%s: %w", p.id, err)
+	}
+	return a, nil
+}
+
+// dial makes a connection unless there is one, by all addresses that we
+// remember and all that libp2p has heard. Errors: errNoAddress, ErrUnreachable.
+func (n *Node) dial(ctx context.Context, id peer.ID) error {
+	if n.connected(id) {
+		return nil
+	}
+	addrs, err := n.book.addresses(ctx, id)
+	if err != nil {
+		n.log.Warn("addresses not read", "partner", id, "err", err)
+	}
+	if len(addrs) == 0 && len(n.host.Peerstore().Addrs(id)) == 0 {
+		return errNoAddress
+	}
+	n.forgetFailures(id)
+	if err := n.host.Connect(ctx, peer.AddrInfo{ID: id, Addrs: addrs}); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return nil
+}
