@@ -29,18 +29,9 @@ contract HashLock {
         bytes32 hash; // SHA-256 of the 32-byte secret
         uint256 amount; // smallest unit
         address token; // zero is the native coin
-        address redeemer;
         address refunder;
         uint256 time; // Unix seconds: the first block time at which it is refundable
-    }
-
-    /// A leg as it is locked: the refunder is the sender.
-    struct Lock {
-        bytes32 hash;
-        uint256 amount;
-        address token;
         address redeemer;
-        uint256 time;
     }
 
     /// A leg as it is redeemed: its secret in place of its hash.
@@ -48,14 +39,30 @@ contract HashLock {
         bytes32 secret;
         uint256 amount;
         address token;
+        address refunder;
+        uint256 time;
         address redeemer;
+    }
+
+    /// As Claim, when the redeemer is the sender.
+    struct OwnClaim {
+        bytes32 secret;
+        uint256 amount;
+        address token;
         address refunder;
         uint256 time;
     }
 
-    event Locked(
-        bytes32 indexed key, bytes32 hash, uint256 amount, address token, address redeemer, address refunder, uint256 time
-    );
+    /// A leg as it is locked: the refunder is the sender.
+    struct Lock {
+        bytes32 hash;
+        uint256 amount;
+        address token;
+        uint256 time;
+        address redeemer;
+    }
+
+    event Locked(bytes32 indexed key, bytes32 indexed hash); // all else is in the call
     event Redeemed(bytes32 indexed key, bytes32 secret);
     event Refunded(bytes32 indexed key);
 
@@ -72,10 +79,10 @@ contract HashLock {
     error NotLocked(); // no such leg, or a wrong secret, or ended
     error TooSoon(); // redeem in the block of the lock, or refund before the time
     error TooLate(); // redeem at or after the time, or after the deadline
-    error PaymentFailed();
+    error PaymentFailed(); // the one to be paid, or the token, refused
+    error NothingPaid(); // not one leg of the batch
 
     bytes32 private constant ZERO_SECRET_HASH = 0x66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925;
-    bytes32 private constant LOCKED = keccak256("Locked(bytes32,bytes32,uint256,address,address,address,uint256)");
     bytes32 private constant DOMAIN =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
     bytes32 private constant REDEEM =
@@ -100,14 +107,14 @@ contract HashLock {
     // Lock
 
     /// Locks the native coin that is sent.
-    function lock(bytes32 hash, address redeemer, uint256 time) external payable {
-        _open(hash, msg.value, address(0), redeemer, time);
+    function lock(bytes32 hash, uint256 time, address redeemer) external payable {
+        _open(hash, msg.value, address(0), time, redeemer);
     }
 
     /// Locks tokens, which the sender must have approved.
-    function lockToken(bytes32 hash, uint256 amount, address token, address redeemer, uint256 time) external {
+    function lockToken(bytes32 hash, uint256 amount, address token, uint256 time, address redeemer) external {
         if (token == address(0)) revert BadToken();
-        _open(hash, amount, token, redeemer, time);
+        _open(hash, amount, token, time, redeemer);
         _pull(token, amount);
     }
 
@@ -121,7 +128,7 @@ contract HashLock {
             Lock calldata l = locks[i];
             if (l.hash <= last) revert BadOrder();
             last = l.hash;
-            _open(last, l.amount, l.token, l.redeemer, l.time);
+            _open(last, l.amount, l.token, l.time, l.redeemer);
             if (l.token == address(0)) {
                 coins += l.amount;
                 continue;
@@ -138,15 +145,23 @@ contract HashLock {
     // Redeem
 
     /// Redeems what is for the sender.
-    function redeem(bytes32 secret, uint256 amount, address token, address refunder, uint256 time) external {
-        if (block.timestamp >= time) revert TooLate();
-        bytes32 key = _key(_sha256(secret), amount, token, msg.sender, refunder, time);
-        _redeem(key, secret);
-        if (!_pay(token, msg.sender, amount, gasleft())) revert PaymentFailed();
+    function redeem(OwnClaim calldata c) external {
+        if (block.timestamp >= c.time) revert TooLate();
+        bytes32 key;
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            calldatacopy(p, c, 160)
+            if iszero(staticcall(gas(), 2, p, 32, p, 32)) { revert(0, 0) }
+            mstore(add(p, 160), caller())
+            key := keccak256(p, 192)
+        }
+        _redeem(key, c.secret);
+        if (!_pay(c.token, msg.sender, c.amount, gasleft())) revert PaymentFailed();
     }
 
     /// Redeems for anyone, who is paid.
     function redeemFor(Claim calldata c) external {
+        if (block.timestamp >= c.time) revert TooLate();
         _redeem(_claimed(c), c.secret);
         if (!_pay(c.token, c.redeemer, c.amount, gasleft())) revert PaymentFailed();
     }
@@ -163,8 +178,8 @@ contract HashLock {
         bytes32 r,
         bytes32 s
     ) external {
+        if (block.timestamp >= c.time || block.timestamp > deadline) revert TooLate();
         bytes32 key = _claimed(c);
-        if (block.timestamp > deadline) revert TooLate();
         if (fee >= c.amount) revert BadFee();
         if (to == address(0)) revert BadParty();
         bytes32 signed = keccak256(abi.encode(REDEEM, key, to, fee, feeTo, deadline));
@@ -180,13 +195,15 @@ contract HashLock {
     /// Redeems what can be redeemed and leaves the rest as it is; reverts only
     /// when nothing can be. Neighbours of one redeemer and token are paid together.
     function redeemBatch(Claim[] calldata claims) external {
+        bytes32[] memory keys = new bytes32[](claims.length);
+        uint256[] memory since = new uint256[](claims.length);
         bool any;
         for (uint256 i; i < claims.length;) {
-            (uint256 end, bool paid) = _redeemRun(claims, i);
+            (uint256 end, bool paid) = _redeemRun(claims, keys, since, i);
             any = any || paid;
             i = end;
         }
-        if (!any) revert NotLocked();
+        if (!any) revert NothingPaid();
     }
 
     // Refund
@@ -194,53 +211,46 @@ contract HashLock {
     /// Gives a leg back to its refunder.
     function refund(Leg calldata l) external {
         if (block.timestamp < l.time) revert TooSoon();
-        bytes32 key = _hashed(l);
-        if (_since(key) == 0) revert NotLocked();
-        _store(key, 0);
-        emit Refunded(key);
+        _refund(_hashed(l));
         if (!_pay(l.token, l.refunder, l.amount, gasleft())) revert PaymentFailed();
     }
 
     /// Gives the sender's leg back to where the sender says: for a refunder whom
     /// the token refuses, or that cannot take coins.
-    function refundTo(bytes32 hash, uint256 amount, address token, address redeemer, uint256 time, address to)
+    function refundTo(bytes32 hash, uint256 amount, address token, uint256 time, address redeemer, address to)
         external
     {
         if (block.timestamp < time) revert TooSoon();
         if (to == address(0)) revert BadParty();
-        bytes32 key = _key(hash, amount, token, redeemer, msg.sender, time);
-        if (_since(key) == 0) revert NotLocked();
-        _store(key, 0);
-        emit Refunded(key);
+        _refund(_key(hash, amount, token, time, redeemer));
         if (!_pay(token, to, amount, gasleft())) revert PaymentFailed();
     }
 
     /// Refunds what can be refunded and leaves the rest as it is; reverts only
     /// when nothing can be. Neighbours of one refunder and token are paid together.
     function refundBatch(Leg[] calldata legs) external {
+        bytes32[] memory keys = new bytes32[](legs.length);
+        uint256[] memory since = new uint256[](legs.length);
         bool any;
         for (uint256 i; i < legs.length;) {
-            (uint256 end, bool paid) = _refundRun(legs, i);
+            (uint256 end, bool paid) = _refundRun(legs, keys, since, i);
             any = any || paid;
             i = end;
         }
-        if (!any) revert NotLocked();
+        if (!any) revert NothingPaid();
     }
 
     // The parts
 
-    function _open(bytes32 hash, uint256 amount, address token, address redeemer, uint256 time) private {
+    function _open(bytes32 hash, uint256 amount, address token, uint256 time, address redeemer) private {
         if (hash == 0 || hash == ZERO_SECRET_HASH) revert BadHash();
         if (amount == 0) revert BadAmount();
         if (redeemer == address(0)) revert BadParty();
         if (time <= block.timestamp || time > type(uint32).max) revert BadTime();
-        bytes32 key = _key(hash, amount, token, redeemer, msg.sender, time);
+        bytes32 key = _key(hash, amount, token, time, redeemer);
         if (_since(key) != 0) revert AlreadyLocked();
         _store(key, block.number);
-        bytes32 topic = LOCKED;
-        assembly ("memory-safe") {
-            log2(mload(0x40), 192, topic, key) // what _key has laid there
-        }
+        emit Locked(key, hash);
     }
 
     function _redeem(bytes32 key, bytes32 secret) private {
@@ -251,75 +261,88 @@ contract HashLock {
         emit Redeemed(key, secret);
     }
 
+    function _refund(bytes32 key) private {
+        if (_since(key) == 0) revert NotLocked();
+        _store(key, 0);
+        emit Refunded(key);
+    }
+
     /// Redeems the neighbours from i on that have the redeemer and token of i. If
     /// they cannot be paid, they are locked as before: a payment that fails has
     /// changed nothing else meanwhile.
-    function _redeemRun(Claim[] calldata claims, uint256 i) private returns (uint256 end, bool paid) {
-        Claim calldata first = claims[i];
+    function _redeemRun(Claim[] calldata claims, bytes32[] memory keys, uint256[] memory since, uint256 i)
+        private
+        returns (uint256 end, bool paid)
+    {
+        (address token, address redeemer) = (claims[i].token, claims[i].redeemer);
         uint256 sum;
-        bytes32[] memory keys = new bytes32[](claims.length - i);
-        uint256[] memory since = new uint256[](claims.length - i);
         for (end = i; end < claims.length; ++end) {
             Claim calldata c = claims[end];
-            if (c.redeemer != first.redeemer || c.token != first.token) break;
-            unchecked {
-                if (sum + c.amount < sum) break;
-            }
+            if (c.redeemer != redeemer || c.token != token || sum > type(uint256).max - c.amount) break;
             if (block.timestamp >= c.time) continue;
-            bytes32 key = _key(_sha256(c.secret), c.amount, c.token, c.redeemer, c.refunder, c.time);
+            bytes32 key = _claimed(c);
             uint256 mark = _since(key);
             if (mark == 0 || mark == block.number) continue;
             _store(key, 0);
-            (keys[end - i], since[end - i], sum) = (key, mark, sum + c.amount);
+            (keys[end], since[end]) = (key, mark);
+            sum += c.amount;
         }
-        paid = sum != 0 && _pay(first.token, first.redeemer, sum, BATCH_GAS);
-        for (uint256 j; j < end - i; ++j) {
-            if (since[j] == 0) continue;
-            if (paid) emit Redeemed(keys[j], claims[i + j].secret);
-            else _store(keys[j], since[j]);
+        paid = sum != 0 && _pay(token, redeemer, sum, BATCH_GAS);
+        for (; i < end; ++i) {
+            if (since[i] == 0) continue;
+            if (paid) emit Redeemed(keys[i], claims[i].secret);
+            else _store(keys[i], since[i]);
         }
     }
 
     /// As _redeemRun, for refunds.
-    function _refundRun(Leg[] calldata legs, uint256 i) private returns (uint256 end, bool paid) {
-        Leg calldata first = legs[i];
+    function _refundRun(Leg[] calldata legs, bytes32[] memory keys, uint256[] memory since, uint256 i)
+        private
+        returns (uint256 end, bool paid)
+    {
+        (address token, address refunder) = (legs[i].token, legs[i].refunder);
         uint256 sum;
-        bytes32[] memory keys = new bytes32[](legs.length - i);
-        uint256[] memory since = new uint256[](legs.length - i);
         for (end = i; end < legs.length; ++end) {
             Leg calldata l = legs[end];
-            if (l.refunder != first.refunder || l.token != first.token) break;
-            unchecked {
-                if (sum + l.amount < sum) break;
-            }
+            if (l.refunder != refunder || l.token != token || sum > type(uint256).max - l.amount) break;
             if (block.timestamp < l.time) continue;
             bytes32 key = _hashed(l);
             uint256 mark = _since(key);
             if (mark == 0) continue;
             _store(key, 0);
-            (keys[end - i], since[end - i], sum) = (key, mark, sum + l.amount);
+            (keys[end], since[end]) = (key, mark);
+            sum += l.amount;
         }
-        paid = sum != 0 && _pay(first.token, first.refunder, sum, BATCH_GAS);
-        for (uint256 j; j < end - i; ++j) {
-            if (since[j] == 0) continue;
-            if (paid) emit Refunded(keys[j]);
-            else _store(keys[j], since[j]);
+        paid = sum != 0 && _pay(token, refunder, sum, BATCH_GAS);
+        for (; i < end; ++i) {
+            if (since[i] == 0) continue;
+            if (paid) emit Refunded(keys[i]);
+            else _store(keys[i], since[i]);
         }
     }
 
-    function _claimed(Claim calldata c) private view returns (bytes32) {
-        if (block.timestamp >= c.time) revert TooLate();
-        return _key(_sha256(c.secret), c.amount, c.token, c.redeemer, c.refunder, c.time);
+    /// The key of a claimed leg: SHA-256 of the secret, then the hash of all.
+    function _claimed(Claim calldata c) private view returns (bytes32 key) {
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            calldatacopy(p, c, 192)
+            if iszero(staticcall(gas(), 2, p, 32, p, 32)) { revert(0, 0) }
+            key := keccak256(p, 192)
+        }
     }
 
-    function _hashed(Leg calldata l) private pure returns (bytes32) {
-        return _key(l.hash, l.amount, l.token, l.redeemer, l.refunder, l.time);
+    function _hashed(Leg calldata l) private pure returns (bytes32 key) {
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            calldatacopy(p, l, 192)
+            key := keccak256(p, 192)
+        }
     }
 
-    /// The key of a leg. It leaves the six fields at the free memory.
-    function _key(bytes32 hash, uint256 amount, address token, address redeemer, address refunder, uint256 time)
+    /// The key of the sender's leg.
+    function _key(bytes32 hash, uint256 amount, address token, uint256 time, address redeemer)
         private
-        pure
+        view
         returns (bytes32 key)
     {
         assembly ("memory-safe") {
@@ -327,19 +350,10 @@ contract HashLock {
             mstore(p, hash)
             mstore(add(p, 32), amount)
             mstore(add(p, 64), token)
-            mstore(add(p, 96), redeemer)
-            mstore(add(p, 128), refunder)
-            mstore(add(p, 160), time)
+            mstore(add(p, 96), caller())
+            mstore(add(p, 128), time)
+            mstore(add(p, 160), redeemer)
             key := keccak256(p, 192)
-        }
-    }
-
-    function _sha256(bytes32 secret) private view returns (bytes32 hash) {
-        assembly ("memory-safe") {
-            mstore(0, secret)
-            // Without gas for the precompile nothing is written: then no leg matches.
-            if iszero(staticcall(gas(), 2, 0, 32, 0, 32)) { revert(0, 0) }
-            hash := mload(0)
         }
     }
 
@@ -379,7 +393,8 @@ contract HashLock {
         assembly ("memory-safe") {
             mstore(0, 0x70a0823100000000000000000000000000000000000000000000000000000000) // balanceOf
             mstore(4, address())
-            ok := and(staticcall(gas(), token, 0, 36, 0, 32), gt(returndatasize(), 31))
+            ok := staticcall(gas(), token, 0, 36, 0, 32)
+            ok := and(ok, gt(returndatasize(), 31))
             held := mload(0)
         }
         if (!ok) revert BadToken();

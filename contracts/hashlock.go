@@ -35,57 +35,64 @@ func NewSwap(t Terms) (Swap, error) {
 func (s Swap) Terms() Terms { return s.terms }
 
 // Key names the leg in the contract, in its events, and is the storage slot of
-// its state: the Keccak-256 of hash, amount, token, redeemer, refunder and time.
+// its state: the Keccak-256 of hash, amount, token, refunder, time and redeemer.
 //
-// Source: HashLock.sol, _key.
+// Source: HashLock.sol, Leg.
 func (s Swap) Key() Hash {
 	t := s.terms
 	amount, time := t.Amount.n.Bytes32(), uint256.NewInt(t.Expiry).Bytes32()
 	var pad [12]byte
 	return Hash(crypto.Keccak256Hash(t.Hash[:], amount[:], pad[:], t.Asset.Token[:],
-		pad[:], t.Redeemer, pad[:], t.Refunder, time[:]))
+		pad[:], t.Refunder, time[:], pad[:], t.Redeemer))
 }
 
-// leg, lock and claim are the structs of HashLock.sol, in its words.
+// leg, lock, claim and ownClaim are the structs of HashLock.sol, in its words.
 type (
 	leg struct {
 		Hash     [32]byte
 		Amount   *big.Int
 		Token    Address
-		Redeemer Address
 		Refunder Address
 		Time     *big.Int
+		Redeemer Address
 	}
 	lock struct {
 		Hash     [32]byte
 		Amount   *big.Int
 		Token    Address
+		Time     *big.Int
 		Redeemer Address
+	}
+	ownClaim struct {
+		Secret   [32]byte
+		Amount   *big.Int
+		Token    Address
+		Refunder Address
 		Time     *big.Int
 	}
 	claim struct {
 		Secret   [32]byte
 		Amount   *big.Int
 		Token    Address
-		Redeemer Address
 		Refunder Address
 		Time     *big.Int
+		Redeemer Address
 	}
 )
 
 func (s Swap) leg() leg {
 	t := s.terms
-	return leg{t.Hash, t.Amount.n.ToBig(), t.Asset.Token, Address(t.Redeemer), Address(t.Refunder), new(big.Int).SetUint64(t.Expiry)}
+	return leg{t.Hash, t.Amount.n.ToBig(), t.Asset.Token, Address(t.Refunder), new(big.Int).SetUint64(t.Expiry), Address(t.Redeemer)}
 }
 
 func (s Swap) lock() lock {
 	l := s.leg()
-	return lock{l.Hash, l.Amount, l.Token, l.Redeemer, l.Time}
+	return lock{l.Hash, l.Amount, l.Token, l.Time, l.Redeemer}
 }
 
 func (s Swap) claim(secret Secret) claim {
 	l := s.leg()
-	return claim{secret, l.Amount, l.Token, l.Redeemer, l.Refunder, l.Time}
+	return claim{secret, l.Amount, l.Token, l.Refunder, l.Time, l.Redeemer}
 }
 
 // LockCall locks the leg. Its sender becomes the refunder, whatever the terms
@@ -95,9 +102,9 @@ func (s Swap) claim(secret Secret) claim {
 func (s Swap) LockCall() (data []byte, value Amount) {
 	l := s.leg()
 	if s.terms.Asset.IsNative() {
-		return hashLock.call("lock", l.Hash, l.Redeemer, l.Time), s.terms.Amount
+		return hashLock.call("lock", l.Hash, l.Time, l.Redeemer), s.terms.Amount
 	}
-	return hashLock.call("lockToken", l.Hash, l.Amount, l.Token, l.Redeemer, l.Time), Amount{}
+	return hashLock.call("lockToken", l.Hash, l.Amount, l.Token, l.Time, l.Redeemer), Amount{}
 }
 
 // RedeemCall redeems the leg to its redeemer. Anybody may send it.
@@ -105,11 +112,15 @@ func (s Swap) RedeemCall(secret Secret) []byte {
 	return hashLock.call("redeemFor", s.claim(secret))
 }
 
-// RedeemOwnCall redeems the leg when the redeemer himself sends it, for less gas
-// than RedeemCall. From anybody else it reverts, and has shown the secret.
-func (s Swap) RedeemOwnCall(secret Secret) []byte {
+// RedeemCallFrom is RedeemCall for this sender: it costs less gas when the
+// redeemer himself sends it, and then it must be he, for from anybody else it
+// reverts and has shown the secret.
+func (s Swap) RedeemCallFrom(sender Address, secret Secret) []byte {
 	c := s.claim(secret)
-	return hashLock.call("redeem", c.Secret, c.Amount, c.Token, c.Refunder, c.Time)
+	if sender != c.Redeemer {
+		return s.RedeemCall(secret)
+	}
+	return hashLock.call("redeem", ownClaim{c.Secret, c.Amount, c.Token, c.Refunder, c.Time})
 }
 
 // RefundCall gives the leg back to its refunder. Anybody may send it.
@@ -119,7 +130,7 @@ func (s Swap) RefundCall() []byte { return hashLock.call("refund", s.leg()) }
 // it, names: for a refunder whom the token refuses to pay.
 func (s Swap) RefundToCall(to Address) []byte {
 	l := s.leg()
-	return hashLock.call("refundTo", l.Hash, l.Amount, l.Token, l.Redeemer, l.Time, to)
+	return hashLock.call("refundTo", l.Hash, l.Amount, l.Token, l.Time, l.Redeemer, to)
 }
 
 // LockBatchCall locks all swaps or none; their refunder must send it. It sorts

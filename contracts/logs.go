@@ -27,32 +27,34 @@ var (
 	topicRefunded = hashLock.topic("Refunded")
 )
 
-// HashLockTopics are the first topics to filter logs by. The second is the key.
+// HashLockTopics are the first topics to filter logs by. The second is the key;
+// the third, of a lock only, is the hash of the secret.
 func HashLockTopics() []Hash { return []Hash{topicLocked, topicRedeemed, topicRefunded} }
 
 // ReadHashLockLog reads a log that the contract wrote; whether it was this
 // contract, the caller checks by the log's address. Errors: ErrAnswer.
 func ReadHashLockLog(topics []Hash, data []byte) (HashLockEvent, error) {
-	if len(topics) != 2 {
-		return HashLockEvent{}, fmt.Errorf("%w: log of %d topics, want 2", ErrAnswer, len(topics))
+	if len(topics) < 2 {
+		return HashLockEvent{}, fmt.Errorf("%w: log of %d topics", ErrAnswer, len(topics))
 	}
-	e, words := HashLockEvent{Key: topics[1]}, 0
+	e, wantTopics, wantBytes := HashLockEvent{Key: topics[1]}, 2, 0
 	switch topics[0] {
 	case topicLocked:
-		e.Kind, words = LegLocked, 6
+		e.Kind, wantTopics = LegLocked, 3
 	case topicRedeemed:
-		e.Kind, words = LegRedeemed, 1
+		e.Kind, wantBytes = LegRedeemed, 32
 	case topicRefunded:
 		e.Kind = LegRefunded
 	default:
 		return HashLockEvent{}, fmt.Errorf("%w: log of topic %s", ErrAnswer, topics[0])
 	}
-	if len(data) != 32*words {
-		return HashLockEvent{}, fmt.Errorf("%w: log %s of %d bytes, want %d", ErrAnswer, e.Kind, len(data), 32*words)
+	if len(topics) != wantTopics || len(data) != wantBytes {
+		return HashLockEvent{}, fmt.Errorf("%w: log %s of %d topics and %d bytes, want %d and %d",
+			ErrAnswer, e.Kind, len(topics), len(data), wantTopics, wantBytes)
 	}
 	switch e.Kind {
 	case LegLocked:
-		e.Hash = Hash(data[:32])
+		e.Hash = topics[2]
 	case LegRedeemed:
 		secret := Secret(data)
 		e.Secret = &secret
