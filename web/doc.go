@@ -1,0 +1,21 @@
+// Package web is the world that calls us: the HTTP API of a node, its events,
+// and the Go client of it.
+//
+//	request ─▶ guard ─▶ check ─▶ handler ─▶ port        Maker Taker Book Wallet …
+//	           token    against   offers.go   (ports.go)
+//	           Host     openapi   swaps.go
+//	                    .yaml     wallet.go
+//	                                │
+//	        problem.go ◀── error ───┴── answer ─▶ view.go ─▶ JSON, CSV
+//	        Feed.Publish ─▶ ring ─▶ /v1/events (feed.go, events.go)
+//
+// The one rule: openapi.yaml comes first. Package api is generated from it,
+// every request is checked against it before a handler sees it, and the tests
+// check every answer.
+//
+// Gin is seen in gin.go and check.go only. A handler is a method that takes and
+// returns structs. Secrets and raw transactions are in no answer: view.go names
+// what is shown.
+//
+// Start reading at [New], then [Config] and ports.go. Callers start at [Client].
+package web

@@ -1,0 +1,288 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"photon/contracts"
+	"photon/swap/trade"
+)
+
+const testToken = "a-token-of-a-test"
+
+var errInside = errors.New("dial tcp: postgres://user:hunter2@db: no route")
+
+// A desk is all ports in memory.
+type desk struct {
+	mu     sync.Mutex
+	offers map[contracts.Hash]trade.Offer
+	quotes map[contracts.Hash]trade.Quote
+	trades map[contracts.Hash]trade.Trade
+	txs    map[contracts.Hash][]trade.Tx
+	sent   map[contracts.Hash]int // sends, by id
+	taken  int                    // takes
+	fail   error                  // of every port from now on
+	hold   chan struct{}          // when set, Take and Send wait until it is closed
+	begun  chan struct{}          // gets one as Take or Send begins to wait
+	panics bool
+	mode   string
+	heads  map[contracts.Chain]trade.Head
+}
+
+func newDesk() *desk {
+	return &desk{
+		offers: map[contracts.Hash]trade.Offer{}, quotes: map[contracts.Hash]trade.Quote{},
+		trades: map[contracts.Hash]trade.Trade{}, txs: map[contracts.Hash][]trade.Tx{}, sent: map[contracts.Hash]int{},
+		mode: "normal", begun: make(chan struct{}, 100),
+		heads: map[contracts.Chain]trade.Head{contracts.BTC: {Height: 100, Time: 1_700_000_000}, contracts.ETH: {Height: 200, Time: 1_700_000_000}},
+	}
+}
+
+func (d *desk) Offer(_ context.Context, w trade.Draft) (trade.Offer, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.panics {
+		panic("a bug")
+	}
+	if d.fail != nil {
+		return trade.Offer{}, d.fail
+	}
+	o := trade.Offer{
+		Maker: "us", Realm: "dev", Give: w.Give, Want: w.Want, Min: w.Min, Max: w.Max, GiveOf: w.GiveOf, WantOf: w.WantOf,
+		Expires: w.Expires, FirstTime: 7200, SecondTime: 3600, GiveConfirmations: 1, WantConfirmations: 1, Form: contracts.P2TR,
+		Signature: []byte{1, 2, 3},
+	}
+	d.offers[o.Digest()] = o
+	return o, nil
+}
+
+func (d *desk) Offers(context.Context) ([]trade.Offer, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Values(d.offers)), d.fail
+}
+
+func (d *desk) Withdraw(_ context.Context, id contracts.Hash) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.offers, id)
+	return d.fail
+}
+
+func (d *desk) Import(_ context.Context, o trade.Offer) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if string(o.Signature) == "forged" {
+		return fmt.Errorf("%w: signature", trade.ErrOffer)
+	}
+	d.offers[o.Digest()] = o
+	return d.fail
+}
+
+func (d *desk) Fetch(_ context.Context, peer string) ([]trade.Offer, error) {
+	if peer != "them" {
+		return nil, errInside
+	}
+	return []trade.Offer{{Maker: peer, Realm: "dev", Give: contracts.Native(contracts.ETH), Want: contracts.Native(contracts.BTC), Form: contracts.P2TR}}, nil
+}
+
+func (d *desk) Quote(_ context.Context, offer contracts.Hash, get contracts.Amount) (trade.Quote, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	o, ok := d.offers[offer]
+	if !ok {
+		return trade.Quote{}, fmt.Errorf("%w: %s is unknown", trade.ErrOffer, offer)
+	}
+	cost, err := o.Cost(get)
+	if err != nil {
+		return trade.Quote{}, err
+	}
+	q := trade.Quote{
+		ID: contracts.Hash{7, byte(len(d.quotes))}, Offer: offer, Pay: o.Want, PayAmount: cost, Get: o.Give, GetAmount: get,
+		LockFee: contracts.Units(153), RefundFee: contracts.Units(126), RedeemFee: contracts.Units(99),
+		RefundFrom: 1_700_007_200, RedeemBy: 1_700_003_600, Expires: 1_700_000_060,
+	}
+	d.quotes[q.ID] = q
+	return q, d.fail
+}
+
+func (d *desk) wait() {
+	d.mu.Lock()
+	hold := d.hold
+	d.mu.Unlock()
+	if hold != nil {
+		d.begun <- struct{}{}
+		<-hold
+	}
+}
+
+func (d *desk) Take(_ context.Context, quote contracts.Hash) (trade.Trade, error) {
+	d.wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fail != nil {
+		return trade.Trade{}, d.fail
+	}
+	q, ok := d.quotes[quote]
+	if !ok {
+		return trade.Trade{}, fmt.Errorf("%w: quote %s", trade.ErrTooLate, quote)
+	}
+	d.taken++
+	t := exampleTrade(uint64(1000 + d.taken))
+	t.Offer, t.Status = q.Offer, trade.Proposed
+	d.trades[t.ID] = t
+	return t, nil
+}
+
+func (d *desk) Trades(_ context.Context, all bool) ([]trade.Trade, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var found []trade.Trade
+	for _, t := range d.trades {
+		if all || !t.Status.AtRest() {
+			found = append(found, t)
+		}
+	}
+	return found, d.fail
+}
+
+func (d *desk) Trade(_ context.Context, id contracts.Hash) (trade.Trade, []trade.Tx, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.trades[id], d.txs[id], d.fail
+}
+
+func (d *desk) Leave(_ context.Context, id contracts.Hash) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.trades[id]
+	if t.Status != trade.Proposed {
+		return fmt.Errorf("%w: cannot leave while %s", trade.ErrStatus, t.Status)
+	}
+	t.Status, t.Reason = trade.Cancelled, "cancelled"
+	d.trades[id] = t
+	return nil
+}
+
+func (d *desk) Send(_ context.Context, id contracts.Hash, _ contracts.Asset, _ string, amount, maxFee contracts.Amount) (trade.Tx, error) {
+	d.wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fail != nil {
+		return trade.Tx{}, d.fail
+	}
+	if amount.Cmp(contracts.Units(1_000_000)) > 0 {
+		return trade.Tx{}, fmt.Errorf("%w: %s of 1000000", trade.ErrShort, amount)
+	}
+	d.sent[id]++
+	return trade.Tx{ID: id, Purpose: trade.Send, TxID: contracts.Hash{9}, Raw: []byte("raw"), Fee: maxFee}, nil
+}
+
+func (d *desk) Ready(context.Context) error { d.mu.Lock(); defer d.mu.Unlock(); return d.fail }
+
+func (d *desk) Heads(context.Context) map[contracts.Chain]trade.Head { return d.heads }
+
+func (d *desk) Mode() string { return d.mode }
+
+func (d *desk) Self() string { return "us" }
+
+func (d *desk) Addresses() []string { return []string{"/ip4/127.0.0.1/tcp/4001"} }
+
+func (d *desk) Connect(_ context.Context, address string) (string, error) {
+	if !strings.HasPrefix(address, "/ip4/127.0.0.1/") {
+		return "", errInside
+	}
+	return "them", nil
+}
+
+// A purse is a wallet in memory.
+type purse struct {
+	chain contracts.Chain
+	fail  error
+}
+
+func (p purse) Balance(_ context.Context, a contracts.Asset) (contracts.Amount, contracts.Amount, error) {
+	return contracts.Units(500), contracts.Units(0), p.fail
+}
+
+func (p purse) Address(context.Context) (string, error) { return "addr-of-" + string(p.chain), p.fail }
+
+func (p purse) CheckAddress(a string) error {
+	if !strings.HasPrefix(a, "addr-of-"+string(p.chain)) {
+		return fmt.Errorf("%w: %.60q", contracts.ErrAddress, a)
+	}
+	return nil
+}
+
+// exampleSecret is in every example trade and must be in no answer.
+var exampleSecret = contracts.Secret{0xde, 0xad, 0xbe, 0xef, 0xde, 0xad, 0xbe, 0xef}
+
+// exampleTrade is a swap of BTC for ETH that First has locked; its ours is mined
+// three deep.
+func exampleTrade(number uint64) trade.Trade {
+	id := contracts.Hash{1, byte(number >> 8), byte(number)}
+	t := trade.Trade{
+		ID: id, Number: number, Role: trade.First, Partner: "them", Offer: contracts.Hash{2}, Status: trade.Locking,
+		Start: 1_700_000_000, Now: 1_700_000_500, Secret: &exampleSecret,
+	}
+	t.Ours = trade.Leg{
+		Terms: contracts.Terms{
+			Asset: contracts.Native(contracts.BTC), Amount: contracts.Units(1_500_000), Hash: id,
+			Redeemer: contracts.Party(append([]byte{2}, make([]byte, 32)...)), Refunder: contracts.Party(append([]byte{3}, make([]byte, 32)...)),
+			Expiry: 1_700_007_200, Form: contracts.P2TR,
+		},
+		Confirmations: 6, From: 90, Head: trade.Head{Height: 100, Time: 1_700_000_400},
+		Fate: trade.Fate{Lock: &trade.Spot{TxID: contracts.Hash{3}, Amount: contracts.Units(1_500_000), Height: 98, Fee: contracts.Units(153)}},
+	}
+	t.Theirs = trade.Leg{
+		Terms: contracts.Terms{
+			Asset: contracts.Native(contracts.ETH), Amount: contracts.Units(25_000_000), Hash: id,
+			Redeemer: contracts.Party(append([]byte{0xaa}, make([]byte, 19)...)), Refunder: contracts.Party(append([]byte{0xbb}, make([]byte, 19)...)),
+			Expiry: 1_700_003_600, Form: contracts.Contract, Contract: contracts.Address{0xcc},
+		},
+		Confirmations: 12, From: 190, Head: trade.Head{Height: 200, Time: 1_700_000_400},
+	}
+	return t
+}
+
+// newTest is a server over a desk with what the log got.
+func newTest(t testing.TB, change ...func(*Config)) (*server, *desk, *strings.Builder) {
+	t.Helper()
+	d, log := newDesk(), &strings.Builder{}
+	c := Config{
+		Maker: d, Taker: d, Book: d, Status: d, Peers: d, Feed: NewFeed(8),
+		Wallets: map[contracts.Chain]Wallet{contracts.BTC: purse{chain: contracts.BTC}, contracts.ETH: purse{chain: contracts.ETH}},
+		Tokens:  []contracts.Asset{{Chain: contracts.ETH, Token: contracts.Address{0xdd}}},
+		Version: "0.1", Realm: "dev", Features: []string{"swap"}, Token: testToken, Hosts: []string{"photon.example"},
+		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(&locked{to: log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	s, err := newServer(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, d, log
+}
+
+// locked lets several goroutines write one log.
+type locked struct {
+	mu sync.Mutex
+	to *strings.Builder
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.to.Write(p)
+}

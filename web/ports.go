@@ -1,0 +1,85 @@
+package web
+
+import (
+	"context"
+
+	"photon/contracts"
+	"photon/swap/trade"
+)
+
+// A Maker makes offers and knows those of others. In the house: the desk that a
+// node's plug joins from the swap room, its store and its peers.
+type Maker interface {
+	// Offer completes, signs, stores and publishes an offer.
+	// Errors: trade.ErrOffer, contracts.ErrChain.
+	Offer(context.Context, trade.Draft) (trade.Offer, error)
+	// Offers returns every offer known that has not expired, ours and others'.
+	Offers(context.Context) ([]trade.Offer, error)
+	// Withdraw drops the offer with this id. One that is not there is no error.
+	Withdraw(ctx context.Context, id contracts.Hash) error
+	// Import checks and stores an offer of another. Errors: trade.ErrOffer.
+	Import(context.Context, trade.Offer) error
+	// Fetch asks the node with this identity for its offers, checks and stores
+	// them.
+	Fetch(ctx context.Context, peer string) ([]trade.Offer, error)
+}
+
+// A Taker takes offers. In the house: as Maker.
+type Taker interface {
+	// Quote says what get units of what the offer gives cost, with every fee.
+	// Errors: trade.ErrOffer, trade.ErrTooLate, trade.ErrShort.
+	Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount) (trade.Quote, error)
+	// Take begins a trade on a quote. A quote that was taken gives the trade it
+	// began, or is refused; it never begins a second.
+	// Errors: trade.ErrTooLate, trade.ErrShort, trade.ErrConflict.
+	Take(ctx context.Context, quote contracts.Hash) (trade.Trade, error)
+}
+
+// A Book is the trades of a node. In the house: as Maker.
+type Book interface {
+	// Trades returns the trades that are not at rest, or all, in any order.
+	Trades(ctx context.Context, all bool) ([]trade.Trade, error)
+	// Trade returns a trade and its transactions, oldest first. One that is not
+	// there is the zero trade and no error.
+	Trade(ctx context.Context, id contracts.Hash) (trade.Trade, []trade.Tx, error)
+	// Leave goes no further with a trade: it cancels or refunds. It may be
+	// repeated. Errors: trade.ErrStatus.
+	Leave(ctx context.Context, id contracts.Hash) error
+	// Send pays amount of asset to an address for a network fee of at most
+	// maxFee, of the chain's coin. The same id again gives the transaction that
+	// was sent, and sends nothing; with another payment it is refused.
+	// Errors: trade.ErrShort, trade.ErrConflict, contracts.ErrAddress.
+	Send(ctx context.Context, id contracts.Hash, asset contracts.Asset, to string, amount, maxFee contracts.Amount) (trade.Tx, error)
+}
+
+// A Wallet is the node's funds on one chain. In the house: adapters/btc, ltc,
+// eth, smt, sim.
+type Wallet interface {
+	// Balance returns what can be spent of asset and what is not yet deep enough.
+	Balance(ctx context.Context, asset contracts.Asset) (confirmed, pending contracts.Amount, err error)
+	// Address returns an address to be paid at.
+	Address(context.Context) (string, error)
+	// CheckAddress says why the wallet would not pay to an address.
+	// Errors: contracts.ErrAddress.
+	CheckAddress(string) error
+}
+
+// Status is how the node is. In the house: as Maker.
+type Status interface {
+	// Ready says why the node cannot serve.
+	Ready(context.Context) error
+	// Heads returns the newest block of each chain.
+	Heads(context.Context) map[contracts.Chain]trade.Head
+	// Mode is "normal", "refund-only" or "read-only".
+	Mode() string
+}
+
+// Peers is the other nodes. In the house: adapters/peer.
+type Peers interface {
+	// Self is our identity.
+	Self() string
+	// Addresses are where other nodes reach us.
+	Addresses() []string
+	// Connect reaches a node at an address and returns its identity.
+	Connect(ctx context.Context, address string) (string, error)
+}
