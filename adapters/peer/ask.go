@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -151,7 +150,7 @@ func (n *Node) try(ctx context.Context, p *partner, q request) (answer, error) {
 		if errors.As(err, new(multistream.ErrNotSupported[protocol.ID])) {
 			return answer{}, fmt.Errorf("%w: %s", ErrVersion, p.id)
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) || opening.Err() != nil && ctx.Err() == nil {
+		if timedOut(err) && ctx.Err() == nil {
 			err = errors.Join(err, n.host.Network().ClosePeer(p.id)) // the line is dead and does not know it
 		}
 		return answer{}, fmt.Errorf("open a stream to %s: %w", p.id, err)
@@ -171,6 +170,13 @@ func (n *Node) try(ctx context.Context, p *partner, q request) (answer, error) {
 // errSilent says that a line is there but nobody greets.
 var errSilent = errors.New("no greeting in time")
 
+// timedOut reports whether err is of a deadline: of a context, or of one of the
+// muxers, which have their own words for it.
+func timedOut(err error) bool {
+	var e interface{ Timeout() bool }
+	return errors.As(err, &e) && e.Timeout()
+}
+
 // converse sends our two frames and reads the other's. Errors: as try.
 func (n *Node) converse(ctx context.Context, s network.Stream, p *partner, q request) (answer, error) {
 	if err := s.SetDeadline(time.Now().Add(n.cfg.Patience)); err != nil {
@@ -182,7 +188,7 @@ func (n *Node) converse(ctx context.Context, s network.Stream, p *partner, q req
 	}
 	// Whoever is busy answers before it has read all: hear it in any case.
 	if err := n.hearGreeting(s, p); err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if timedOut(err) {
 			err = fmt.Errorf("%w: %w", errSilent, err)
 		}
 		return answer{}, fmt.Errorf("%s: %w", p.id, errors.Join(err, unsent))

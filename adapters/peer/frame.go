@@ -40,12 +40,13 @@ type greeting struct {
 // A requestID is random; it is the same in every copy of a request.
 type requestID [16]byte
 
-// A kind is what a request wants.
+// A kind is what a request wants. None is a version's byte, so that no greeting
+// is read as a request.
 type kind byte
 
 const (
-	hello kind = iota // only the greeting
-	ask
+	hello kind = 'h' // only the greeting
+	ask   kind = 'a'
 )
 
 type request struct {
@@ -166,7 +167,7 @@ func decodeRequest(b []byte) (q request, err error) {
 	}
 	q = request{kind(b[0]), requestID(b[1:requestHead]), b[requestHead:]}
 	switch {
-	case q.kind > ask:
+	case q.kind != hello && q.kind != ask:
 		return request{}, fmt.Errorf("%w: request of kind %d", ErrFrame, q.kind)
 	case q.kind == hello && (q.id != requestID{} || len(q.body) > 0):
 		return request{}, fmt.Errorf("%w: hello with %d bytes of body", ErrFrame, len(q.body))

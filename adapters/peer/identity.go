@@ -98,8 +98,12 @@ func bind(account *ecdsa.PrivateKey, id peer.ID) (greeting, error) {
 	return greeting{account: ethcrypto.PubkeyToAddress(account.PublicKey), signature: [65]byte(signature)}, nil
 }
 
-// checkBinding reports whether g's account signed for id. Errors: ErrBinding.
+// checkBinding reports whether id is an identity and g's account signed for it.
+// Errors: ErrBinding.
 func checkBinding(id peer.ID, g greeting) error {
+	if _, _, err := parseIdentity(id.String()); err != nil {
+		return fmt.Errorf("%w: %w", ErrBinding, err)
+	}
 	key, err := ethcrypto.SigToPub(bindingDigest(id), g.signature[:])
 	if err != nil {
 		return fmt.Errorf("%w: %s for %s: %w", ErrBinding, g.account, id, err)

@@ -1,0 +1,245 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// behind starts node number i behind a bad line: others know it only there.
+func behind(t testing.TB, i int, change ...func(*Config)) (*Node, *proxy) {
+	t.Helper()
+	p := newProxy(t)
+	n := newNode(t, i, append(change, func(c *Config) { c.Announce = []string{p.addr()} })...)
+	p.lead(n)
+	return n, p
+}
+
+// F12: the line is cut after each few bytes of a request and of an answer. The
+// asker gets its answer and the handler saw the request once.
+func TestCutAnywhereIsAnsweredOnce(t *testing.T) {
+	a := newNode(t, 0, func(c *Config) { c.Rate, c.Burst = 1e6, 1e6 })
+	b, line := behind(t, 1, func(c *Config) { c.Rate, c.Burst = 1e6, 1e6 })
+	var seen counter
+	b.Handle(seen.handle)
+	connect(t, a, b)
+	body := repeat("x", 300)
+	for _, way := range []int{toNode, fromNode} {
+		for n := 0; n < 900; n += 23 {
+			// A connection that is whole before the cut.
+			if _, err := a.Ask(within(t, soon), b.Self(), []byte("whole")); err != nil {
+				t.Fatal(err)
+			}
+			text := fmt.Sprintf("%d %d %s", way, n, body)
+			line.cutAfter(way, n)
+			got, err := a.Ask(within(t, soon), b.Self(), []byte(text))
+			line.cutAfter(way, -1)
+			if err != nil || string(got) != "re "+text {
+				t.Fatalf("way %d cut after %d: answer %.20q, %v", way, n, got, err)
+			}
+			if times := seen.of(text); times != 1 {
+				t.Fatalf("way %d cut after %d: handler saw it %d times", way, n, times)
+			}
+		}
+	}
+	if line.cuts < 20 {
+		t.Errorf("only %d cuts", line.cuts)
+	}
+}
+
+// The line is cut while the handler is at work. The repeat waits for the first
+// and gets its answer.
+func TestRepeatWaitsForTheFirst(t *testing.T) {
+	a := newNode(t, 0)
+	b, line := behind(t, 1)
+	connect(t, a, b)
+	started, finish := make(chan struct{}), make(chan struct{})
+	var calls counter
+	b.Handle(func(ctx context.Context, from string, body []byte) ([]byte, error) {
+		if calls.all.Load() == 0 {
+			close(started)
+		}
+		answer, err := calls.handle(ctx, from, body)
+		<-finish
+		return answer, err
+	})
+	asked := make(chan error)
+	go func() {
+		got, err := a.Ask(within(t, soon), b.Self(), []byte("x"))
+		if err == nil && string(got) != "re x" {
+			err = fmt.Errorf("answer %q", got)
+		}
+		asked <- err
+	}()
+	<-started
+	line.cut()
+	running := func() int {
+		b.partners.mu.Lock()
+		defer b.partners.mu.Unlock()
+		return b.partners.all[a.host.ID()].Value.(*partner).running
+	}
+	until(t, "the repeat is there", func() bool { return running() == 2 })
+	close(finish)
+	if err := <-asked; err != nil {
+		t.Fatal(err)
+	}
+	if n := calls.of("x"); n != 1 {
+		t.Errorf("handler saw it %d times", n)
+	}
+}
+
+// An error is an answer too: the repeat gets it again.
+func TestRefusalIsRemembered(t *testing.T) {
+	a := newNode(t, 0)
+	b, line := behind(t, 1)
+	connect(t, a, b)
+	calls := 0
+	b.Handle(func(context.Context, string, []byte) ([]byte, error) {
+		calls++
+		line.cut()
+		return nil, fmt.Errorf("refusal %d", calls)
+	})
+	_, err := a.Ask(within(t, soon), b.Self(), nil)
+	wantError(t, err, ErrRefused)
+	if !strings.HasSuffix(err.Error(), "refusal 1") || calls != 1 {
+		t.Errorf("error %q after %d calls", err, calls)
+	}
+}
+
+// F11, in small: a slow, late line that is cut again and again. Everything is
+// answered, each once.
+func TestBadLine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds by design: it waits for a slow line")
+	}
+	a := newNode(t, 0)
+	b, line := behind(t, 1)
+	line.delay, line.rate = around(30*time.Millisecond, 1), 100_000
+	var seen counter
+	b.Handle(seen.handle)
+	ctx, stop := context.WithCancel(t.Context())
+	var cutter sync.WaitGroup
+	defer cutter.Wait()
+	defer stop()
+	connect(t, a, b)
+	cutter.Go(func() {
+		tick := time.NewTicker(600 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				line.cut()
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	asking := within(t, 2*soon)
+	var work sync.WaitGroup
+	const many = 40
+	for i := range many {
+		work.Go(func() {
+			text := fmt.Sprintf("%d %s", i, repeat("x", 2000))
+			got, err := a.Ask(asking, b.Self(), []byte(text))
+			if err != nil || string(got) != "re "+text {
+				t.Errorf("%d: answer %.20q, %v", i, got, err)
+			}
+			if n := seen.of(text); n != 1 {
+				t.Errorf("%d: handler saw it %d times", i, n)
+			}
+		})
+	}
+	work.Wait()
+	if line.cuts == 0 {
+		t.Error("the line was never cut")
+	}
+}
+
+// The other's process ends and comes back while we ask.
+func TestAskAcrossARestart(t *testing.T) {
+	a := newNode(t, 0)
+	b, line := behind(t, 1)
+	connect(t, a, b)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan error)
+	go func() {
+		_, err := a.Ask(within(t, soon), b.Self(), []byte("x"))
+		asked <- err
+	}()
+	again := newNode(t, 1, func(c *Config) { c.Announce = []string{line.addr()} })
+	line.lead(again)
+	if err := <-asked; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A line that takes everything and brings nothing is given up, and another one
+// is tried.
+func TestSilentLineIsGivenUp(t *testing.T) {
+	a := newNode(t, 0, func(c *Config) { c.Patience = 200 * time.Millisecond })
+	b, line := behind(t, 1)
+	connect(t, a, b)
+	before := line.swallow()
+	_, err := a.Ask(within(t, soon), b.Self(), []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line.mu.Lock()
+	defer line.mu.Unlock()
+	if line.dials <= before {
+		t.Error("the silent line brought an answer")
+	}
+}
+
+// A partner is found again: after our restart by the book, after its restart on
+// another port because it asks us, or because we are told the new address.
+func TestPartnersAreFoundAgain(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		how  func(t *testing.T, a, b *Node)
+	}{
+		{"it asks us", func(t *testing.T, a, b *Node) { mustAsk(t, b, a.Self(), "I am back") }},
+		{"we are told", func(t *testing.T, a, b *Node) { connect(t, a, b) }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			pagesA, pagesB := &memoryBook{pages: map[string][]byte{}}, &memoryBook{pages: map[string][]byte{}}
+			withA := func(c *Config) { c.Book = pagesA }
+			withB := func(c *Config) { c.Book = pagesB }
+			a, b := newNode(t, 0, withA), newNode(t, 1, withB)
+			connect(t, a, b)
+			mustAsk(t, b, a.Self(), "so that b has a's address")
+
+			// We restart on the same port as others know us by.
+			at := a.host.Network().ListenAddresses()[0].String()
+			if err := a.Close(); err != nil {
+				t.Fatal(err)
+			}
+			a = newNode(t, 0, withA, func(c *Config) { c.Listen = []string{at} })
+			mustAsk(t, a, b.Self(), "found by the book")
+
+			// It restarts on another port.
+			if err := b.Close(); err != nil {
+				t.Fatal(err)
+			}
+			b = newNode(t, 1, withB)
+			row.how(t, a, b)
+			mustAsk(t, a, b.Self(), "found again")
+
+			// And we once more: only the book knows the new port.
+			until(t, "the new address is in the book", func() bool {
+				page, err := a.book.read(t.Context(), b.host.ID())
+				return err == nil && len(page.Heard) == 1 && strings.HasPrefix(b.Addresses()[0], page.Heard[0]+"/")
+			})
+			if err := a.Close(); err != nil {
+				t.Fatal(err)
+			}
+			a = newNode(t, 0, withA)
+			mustAsk(t, a, b.Self(), "found by the book again")
+		})
+	}
+}
