@@ -1,0 +1,23 @@
+// Package evm is what ETH and SMT share: it tells the fate of legs that
+// HashLock holds, and makes the transactions that lock, redeem and refund them.
+//
+//	endpoints ──heads, logs──▶ branch ──▶ book ──fates──▶ Follow's deliver
+//	    ▲                     (headers)  (watches)
+//	    └──signed bytes── Send ◀── the caller's store ◀── Prepare, Hasten
+//	                                                      (lane: nonces)
+//
+// The one rule: an endpoint is believed only in what can be checked. A log
+// counts when it is our contract's, in a block of the branch that we hold, and
+// of a key that a watch computes from its own terms. What stands at a height is
+// read again when the branch forks. Nothing is broadcast that Prepare, Hasten or
+// Deploy did not hand to the caller first; Deploy alone sends at once.
+//
+// What differs between the chains is a [Policy]; adapters/eth and adapters/smt
+// hold theirs. The questions are asked in the form that both understand: calls
+// carry their bytes as data and as input, logs are asked for by ranges of
+// heights, never by the hash of a block, no question names the tags pending,
+// safe or finalized, and a block is known by its header only.
+//
+// Start reading at [Chain]; then follow.go (what the chain says), spend.go and
+// send.go (what we say to it). endpoints.go asks, answers.go reads.
+package evm

@@ -1,0 +1,215 @@
+package evm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/big"
+	"slices"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"photon/contracts"
+	"photon/swap/trade"
+)
+
+// A lane is the nonces of our account and what each is used for. A nonce is
+// given out once; Release gives it back. Those below the chain's own count are
+// kept for a while: a reorganisation may bring them back.
+type lane struct {
+	mu   sync.Mutex
+	held map[uint64]*slot
+}
+
+// laneLength is how many used nonces are remembered.
+const laneLength = 4096
+
+// A slot is one nonce: the transactions that may use it, newest last.
+type slot struct{ txs []signed }
+
+// A signed is a transaction and who wants it.
+type signed struct {
+	trade.Tx
+	tx *types.Transaction
+}
+
+func (s *slot) newest() signed { return s.txs[len(s.txs)-1] }
+
+// decode reads the raw bytes of a stored transaction of ours.
+func (c *Chain) decode(t trade.Tx) (signed, error) {
+	var tx types.Transaction
+	if err := tx.UnmarshalBinary(t.Raw); err != nil {
+		return signed{}, fmt.Errorf("transaction %s: %w", t.TxID, err)
+	}
+	if contracts.Hash(tx.Hash()) != t.TxID {
+		return signed{}, fmt.Errorf("transaction %s: its bytes are of %s", t.TxID, contracts.Hash(tx.Hash()))
+	}
+	id := new(big.Int).SetUint64(c.cfg.ChainID)
+	from, err := types.Sender(types.LatestSignerForChainID(id), &tx)
+	if err != nil {
+		return signed{}, fmt.Errorf("transaction %s: %w", t.TxID, err)
+	}
+	if from != c.account {
+		return signed{}, fmt.Errorf("transaction %s: sent by %s, we are %s", t.TxID, from, c.account)
+	}
+	return signed{t, &tx}, nil
+}
+
+// Resume reserves the nonces of stored transactions.
+func (c *Chain) Resume(_ context.Context, txs []trade.Tx) error {
+	for _, t := range txs {
+		s, err := c.decode(t)
+		if err != nil {
+			return err
+		}
+		c.lane.hold(s)
+	}
+	return nil
+}
+
+// Release gives back the nonce of a transaction that was never sent.
+func (c *Chain) Release(t trade.Tx) {
+	if s, err := c.decode(t); err == nil { // of any other we hold nothing
+		c.lane.release(s)
+	}
+}
+
+func (l *lane) hold(s signed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := s.tx.Nonce()
+	h := l.held[n]
+	if h == nil {
+		h = &slot{}
+		l.held[n] = h
+	}
+	for _, t := range h.txs {
+		if t.TxID == s.TxID {
+			return
+		}
+	}
+	h.txs = append(h.txs, s)
+	// Stored transactions may come in any order; the best paid is the newest.
+	slices.SortStableFunc(h.txs, func(a, b signed) int { return a.tx.GasFeeCapCmp(b.tx) })
+}
+
+func (l *lane) release(s signed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := l.held[s.tx.Nonce()]
+	if h == nil {
+		return
+	}
+	h.txs = slices.DeleteFunc(h.txs, func(t signed) bool { return t.TxID == s.TxID })
+	if len(h.txs) == 0 {
+		delete(l.held, s.tx.Nonce())
+	}
+}
+
+// free returns the lowest nonce that nothing holds, from the chain's count on;
+// when onTop, the lowest above all held.
+func (l *lane) free(count uint64, onTop bool) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trim(count)
+	n := count
+	if onTop {
+		for held := range l.held {
+			n = max(n, held+1)
+		}
+		return n
+	}
+	for l.held[n] != nil {
+		n++
+	}
+	return n
+}
+
+// trim forgets nonces that were used long ago.
+func (l *lane) trim(count uint64) {
+	if len(l.held) <= 2*laneLength {
+		return
+	}
+	for n := range l.held {
+		if n+laneLength < count {
+			delete(l.held, n)
+		}
+	}
+}
+
+// waiting lists, in order, the newest transaction of each nonce that the chain
+// has not used.
+func (l *lane) waiting(count uint64) []signed {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []signed
+	for n, h := range l.held {
+		if n >= count {
+			all = append(all, h.newest())
+		}
+	}
+	slices.SortFunc(all, func(a, b signed) int {
+		if a.tx.Nonce() < b.tx.Nonce() {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// versions lists all transactions of one nonce.
+func (l *lane) versions(nonce uint64) []signed {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h := l.held[nonce]; h != nil {
+		return slices.Clone(h.txs)
+	}
+	return nil
+}
+
+// outlay is what waiting transactions take from the account at most.
+func outlay(waiting []signed) contracts.Amount {
+	var sum contracts.Amount
+	for _, s := range waiting {
+		sum = sum.Plus(amountOf(s.tx.Cost()))
+	}
+	return sum
+}
+
+// promised is the tokens that waiting locks and payments take, and allowance
+// what HashLock may still take once all of them are mined, beginning with what
+// it may take now.
+func (c *Chain) promised(waiting []signed, token contracts.Address, now contracts.Amount) (tokens, allowance contracts.Amount) {
+	allowance = now
+	approve := contracts.ApproveCall(c.cfg.Contract, contracts.Amount{})[:36]
+	transfer := contracts.TransferCall(contracts.Address{}, contracts.Amount{})[:4]
+	for _, s := range waiting {
+		to, data := s.tx.To(), s.tx.Data()
+		switch {
+		case to == nil:
+		case *to == token && len(data) == 68 && bytes.Equal(data[:36], approve):
+			allowance = wordAt(data, 36)
+		case *to == token && len(data) == 68 && bytes.Equal(data[:4], transfer):
+			tokens = tokens.Plus(wordAt(data, 36))
+		case *to == c.cfg.Contract && s.Purpose == trade.Lock && len(data) == 164 && contracts.Address(data[80:100]) == token:
+			amount := wordAt(data, 36)
+			tokens = tokens.Plus(amount)
+			allowance = less(allowance, amount)
+		}
+	}
+	return tokens, allowance
+}
+
+// wordAt reads one word of call data.
+func wordAt(data []byte, at int) contracts.Amount {
+	return amountOf(new(big.Int).SetBytes(data[at : at+32]))
+}
+
+// less is a-b, or nothing when b is more.
+func less(a, b contracts.Amount) contracts.Amount {
+	if a.Less(b) {
+		return contracts.Amount{}
+	}
+	return a.Minus(b)
+}

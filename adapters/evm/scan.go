@@ -1,0 +1,264 @@
+package evm
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"photon/contracts"
+	"photon/swap/trade"
+)
+
+// fewKeys is up to how many legs are asked for by their keys; for more, all logs
+// of the contract are cheaper.
+const fewKeys = 64
+
+// scan reads the past of legs that are not up to date, all in one pass.
+func (c *Chain) scan(ctx context.Context) error {
+	c.mu.Lock()
+	fresh, from := c.book.unscanned()
+	b := c.branch
+	c.mu.Unlock()
+	tip, ok := b.tip()
+	if !ok || len(fresh) == 0 {
+		return nil
+	}
+	var keys []contracts.Hash
+	if len(fresh) <= fewKeys {
+		for _, n := range fresh {
+			keys = append(keys, n.key)
+		}
+	}
+	events, err := c.logs(ctx, from, tip.Number, keys, b)
+	if err != nil {
+		return err
+	}
+	byKey := map[contracts.Hash][]event{}
+	for _, e := range events {
+		byKey[e.Key] = append(byKey[e.Key], e)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range fresh {
+		n.fate, n.scanned, n.lockPriced, n.endPriced = trade.Fate{}, true, false, false
+		for _, e := range byKey[n.key] {
+			n.apply(e)
+		}
+	}
+	return nil
+}
+
+// logs are the events of HashLock from a height to another, in their order, of
+// these keys or of all. They must lie in blocks of b, as far as b is kept.
+// Errors: ErrForked when an endpoint reads from another branch.
+func (c *Chain) logs(ctx context.Context, from, to uint64, keys []contracts.Hash, b branch) ([]event, error) {
+	topics := []any{contractHashes(contracts.HashLockTopics())}
+	if len(keys) > 0 {
+		topics = append(topics, contractHashes(keys))
+	}
+	var all []event
+	for from <= to {
+		end := min(to, from+c.page-1)
+		events, err := c.logPage(ctx, from, end, topics, b)
+		if refused(err) == tooWide && c.page > 1 {
+			c.page /= 2
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, events...)
+		from = end + 1
+		c.page = min(c.page+c.page/4+1, c.cfg.LogRange)
+	}
+	return all, nil
+}
+
+// logPage asks for the logs of a range together with its last block, so that an
+// endpoint that does not have that block cannot answer with too few.
+func (c *Chain) logPage(ctx context.Context, from, to uint64, topics []any, b branch) ([]event, error) {
+	q := &question{method: "eth_getLogs", args: []any{map[string]any{
+		"fromBlock": hexutil.Uint64(from), "toBlock": hexutil.Uint64(to),
+		"address": c.cfg.Contract, "topics": topics,
+	}}}
+	last := byNumber(to)
+	if _, err := c.pool.ask(ctx, q, last); err != nil {
+		return nil, err
+	}
+	for _, asked := range []*question{q, last} {
+		if asked.err != nil {
+			return nil, asked.err
+		}
+	}
+	h, err := readHeader(last.answer)
+	if err != nil {
+		return nil, err
+	}
+	if kept, ok := b.at(to); h.Number != to || (ok && kept.Hash != h.Hash) {
+		return nil, fmt.Errorf("%w: at height %d", ErrForked, to)
+	}
+	logs, err := readLogs(q.answer)
+	if err != nil {
+		return nil, err
+	}
+	var events []event
+	for _, l := range logs {
+		e, counts, err := c.event(l, from, to, b)
+		if err != nil {
+			return nil, err
+		}
+		if counts {
+			events = append(events, e)
+		}
+	}
+	return events, nil
+}
+
+// event reads one log. A log of another contract does not count, whoever sent it
+// along.
+func (c *Chain) event(l entry, from, to uint64, b branch) (e event, counts bool, err error) {
+	if l.Address != c.cfg.Contract {
+		return event{}, false, nil
+	}
+	if l.Height < from || l.Height > to {
+		return event{}, false, fmt.Errorf("%w: log of height %d in %d to %d", ErrAnswer, l.Height, from, to)
+	}
+	if kept, ok := b.at(l.Height); ok && kept.Hash != l.Block {
+		return event{}, false, fmt.Errorf("%w: log at height %d", ErrForked, l.Height)
+	}
+	what, err := contracts.ReadHashLockLog(l.Topics, l.Data)
+	if err != nil {
+		return event{}, false, err
+	}
+	return event{what, l.TxID, l.Height}, true, nil
+}
+
+// contractHashes writes hashes as JSON-RPC wants them.
+func contractHashes(hs []contracts.Hash) []hexutil.Bytes {
+	out := make([]hexutil.Bytes, len(hs))
+	for i, h := range hs {
+		out[i] = h[:]
+	}
+	return out
+}
+
+// payments looks up what our own transactions cost.
+func (c *Chain) payments(ctx context.Context) error {
+	ids := c.unpriced()
+	if len(ids) == 0 {
+		return nil
+	}
+	fees, err := c.paid(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("fees: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range c.book.legs {
+		if l := n.fate.Lock; l != nil && !n.lockPriced {
+			if fee, ok := fees[l.TxID]; ok {
+				l.Fee, n.lockPriced = fee, true
+			}
+		}
+		if e := n.fate.End; e != nil && !n.endPriced {
+			if fee, ok := fees[e.TxID]; ok {
+				e.Fee, n.endPriced = fee, true
+			}
+		}
+	}
+	return nil
+}
+
+// unpriced lists the transactions that may be ours and whose fee is not known:
+// locks of our legs, and ends that only we have a reason to make.
+func (c *Chain) unpriced() []contracts.Hash {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ids []contracts.Hash
+	for l, n := range c.book.legs {
+		if n.fate.Lock != nil && !n.lockPriced && l.Side == trade.Ours {
+			ids = append(ids, n.fate.Lock.TxID)
+		}
+		if e := n.fate.End; e != nil && !n.endPriced && (e.Kind == trade.ByTime) == (l.Side == trade.Ours) {
+			ids = append(ids, e.TxID)
+		}
+	}
+	return ids
+}
+
+// paid returns what transactions cost us; 0 for those that another sent. One
+// that is not mined is left out.
+func (c *Chain) paid(ctx context.Context, ids []contracts.Hash) (map[contracts.Hash]contracts.Amount, error) {
+	qs := make([]*question, 0, 2*len(ids))
+	for _, id := range ids {
+		qs = append(qs,
+			&question{method: "eth_getTransactionReceipt", args: []any{hash(id)}},
+			&question{method: "eth_getTransactionByHash", args: []any{hash(id)}})
+	}
+	if _, err := c.pool.ask(ctx, qs...); err != nil {
+		return nil, err
+	}
+	fees := map[contracts.Hash]contracts.Amount{}
+	for i, id := range ids {
+		if err := qs[2*i].err; err != nil {
+			return nil, err
+		}
+		r, mined, err := readReceipt(qs[2*i].answer)
+		if err != nil {
+			return nil, err
+		}
+		if !mined {
+			continue
+		}
+		if r.From != c.account {
+			fees[id] = contracts.Amount{}
+			continue
+		}
+		price := r.Price
+		if price == nil {
+			if price, err = readPrice(qs[2*i+1].answer); err != nil {
+				return nil, err
+			}
+		}
+		fees[id] = amountOf(new(big.Int).Mul(price, new(big.Int).SetUint64(r.Gas)))
+	}
+	return fees, nil
+}
+
+// displaced forgets transactions of ours that will never be mined: at the tip,
+// their nonce is used, and what they should have done is not done.
+func (c *Chain) displaced(ctx context.Context) error {
+	c.mu.Lock()
+	tip, ok := c.branch.tip()
+	waits := false
+	for _, n := range c.book.legs {
+		waits = waits || n.scanned && n.waits()
+	}
+	c.mu.Unlock()
+	if !ok || !waits {
+		return nil
+	}
+	raw, err := c.pool.one(ctx, "eth_getTransactionCount", c.account, hexutil.Uint64(tip.Number))
+	if err != nil {
+		return fmt.Errorf("nonce at %d: %w", tip.Number, err)
+	}
+	used, err := readNumber(raw)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range c.book.legs {
+		if !n.scanned || !n.waits() {
+			continue
+		}
+		for p, s := range n.sent {
+			if s.nonce < used {
+				delete(n.sent, p)
+			}
+		}
+	}
+	return nil
+}
