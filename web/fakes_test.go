@@ -61,6 +61,18 @@ func (d *desk) Offer(_ context.Context, w trade.Draft) (trade.Offer, error) {
 		Expires: w.Expires, FirstTime: 7200, SecondTime: 3600, GiveConfirmations: 1, WantConfirmations: 1, Form: contracts.P2TR,
 		Signature: []byte{1, 2, 3},
 	}
+	if w.Form != "" {
+		o.Form = w.Form
+	}
+	if o.Give.Chain.EVM() {
+		o.GiveContract = contracts.Address{0xcc}
+	}
+	if o.Want.Chain.EVM() {
+		o.WantContract = contracts.Address{0xcc}
+	}
+	if err := o.Check(); err != nil {
+		return trade.Offer{}, err
+	}
 	d.offers[o.Digest()] = o
 	return o, nil
 }
@@ -74,6 +86,9 @@ func (d *desk) Offers(context.Context) ([]trade.Offer, error) {
 func (d *desk) Withdraw(_ context.Context, id contracts.Hash) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if _, ok := d.offers[id]; !ok {
+		return fmt.Errorf("offer %s: %w", id, trade.ErrUnknown)
+	}
 	delete(d.offers, id)
 	return d.fail
 }
@@ -89,7 +104,12 @@ func (d *desk) Import(_ context.Context, o trade.Offer) error {
 }
 
 func (d *desk) Fetch(_ context.Context, peer string) ([]trade.Offer, error) {
-	if peer != "them" {
+	switch peer {
+	case "garbler":
+		return nil, fmt.Errorf("%w: kind %q", trade.ErrMessage, "hunter2")
+	case "slow":
+		return nil, fmt.Errorf("ask %s: %w", peer, context.DeadlineExceeded)
+	case "nobody":
 		return nil, errInside
 	}
 	return []trade.Offer{{Maker: peer, Realm: "dev", Give: contracts.Native(contracts.ETH), Want: contracts.Native(contracts.BTC), Form: contracts.P2TR}}, nil
@@ -100,7 +120,7 @@ func (d *desk) Quote(_ context.Context, offer contracts.Hash, get contracts.Amou
 	defer d.mu.Unlock()
 	o, ok := d.offers[offer]
 	if !ok {
-		return trade.Quote{}, fmt.Errorf("%w: %s is unknown", trade.ErrOffer, offer)
+		return trade.Quote{}, fmt.Errorf("offer %s: %w", offer, trade.ErrUnknown)
 	}
 	cost, err := o.Cost(get)
 	if err != nil {
@@ -134,7 +154,7 @@ func (d *desk) Take(_ context.Context, quote contracts.Hash) (trade.Trade, error
 	}
 	q, ok := d.quotes[quote]
 	if !ok {
-		return trade.Trade{}, fmt.Errorf("%w: quote %s", trade.ErrTooLate, quote)
+		return trade.Trade{}, fmt.Errorf("quote %s: %w", quote, trade.ErrUnknown)
 	}
 	d.taken++
 	t := exampleTrade(uint64(1000 + d.taken))
@@ -158,13 +178,19 @@ func (d *desk) Trades(_ context.Context, all bool) ([]trade.Trade, error) {
 func (d *desk) Trade(_ context.Context, id contracts.Hash) (trade.Trade, []trade.Tx, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if _, ok := d.trades[id]; !ok {
+		return trade.Trade{}, nil, fmt.Errorf("trade %s: %w", id, trade.ErrUnknown)
+	}
 	return d.trades[id], d.txs[id], d.fail
 }
 
 func (d *desk) Leave(_ context.Context, id contracts.Hash) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	t := d.trades[id]
+	t, ok := d.trades[id]
+	if !ok {
+		return fmt.Errorf("trade %s: %w", id, trade.ErrUnknown)
+	}
 	if t.Status != trade.Proposed {
 		return fmt.Errorf("%w: cannot leave while %s", trade.ErrStatus, t.Status)
 	}
@@ -180,6 +206,9 @@ func (d *desk) Send(_ context.Context, id contracts.Hash, _ contracts.Asset, _ s
 	if d.fail != nil {
 		return trade.Tx{}, d.fail
 	}
+	if amount.IsZero() {
+		return trade.Tx{}, fmt.Errorf("%w: nothing to send", contracts.ErrAmount)
+	}
 	if amount.Cmp(contracts.Units(1_000_000)) > 0 {
 		return trade.Tx{}, fmt.Errorf("%w: %s of 1000000", trade.ErrShort, amount)
 	}
@@ -189,7 +218,7 @@ func (d *desk) Send(_ context.Context, id contracts.Hash, _ contracts.Asset, _ s
 
 func (d *desk) Ready(context.Context) error { d.mu.Lock(); defer d.mu.Unlock(); return d.fail }
 
-func (d *desk) Heads(context.Context) map[contracts.Chain]trade.Head { return d.heads }
+func (d *desk) Heads(context.Context) (map[contracts.Chain]trade.Head, error) { return d.heads, nil }
 
 func (d *desk) Mode() string { return d.mode }
 

@@ -30,12 +30,15 @@ func (s *server) ShowReady(ctx context.Context, _ api.ShowReadyRequestObject) (a
 
 // ShowInfo says who this node is.
 func (s *server) ShowInfo(ctx context.Context, _ api.ShowInfoRequestObject) (api.ShowInfoResponseObject, error) {
+	heads, err := s.Status.Heads(ctx)
+	if err != nil {
+		return nil, err
+	}
 	info := api.ShowInfo200JSONResponse{
 		Version: s.Version, Realm: s.Realm, Mode: api.InfoMode(s.Status.Mode()), Identity: s.Peers.Self(),
 		Features: append([]string{}, s.Features...), Addresses: append([]string{}, s.Peers.Addresses()...),
 		Heads: []api.ChainHead{},
 	}
-	heads := s.Status.Heads(ctx)
 	for _, chain := range contracts.Chains {
 		if head, ok := heads[chain]; ok {
 			info.Heads = append(info.Heads, api.ChainHead{Chain: chain, Head: head})

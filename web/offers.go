@@ -2,9 +2,8 @@ package web
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
-	"photon/contracts"
 	"photon/swap/trade"
 	"photon/web/api"
 )
@@ -21,20 +20,6 @@ func (s *server) ListOffers(ctx context.Context, _ api.ListOffersRequestObject) 
 // MakeOffer makes an offer of what the caller drafted.
 func (s *server) MakeOffer(ctx context.Context, r api.MakeOfferRequestObject) (api.MakeOfferResponseObject, error) {
 	b := r.Body
-	for _, a := range []struct {
-		name  string
-		value contracts.Amount
-	}{{"min", b.Min}, {"max", b.Max}, {"give_of", b.GiveOf}, {"want_of", b.WantOf}} {
-		if a.value.IsZero() {
-			return nil, tell(fmt.Errorf("%w: %s is 0", contracts.ErrAmount, a.name), "field", a.name)
-		}
-	}
-	if b.Max.Less(b.Min) {
-		return nil, tell(fmt.Errorf("%w: from %s to %s", trade.ErrOffer, b.Min, b.Max), "min", b.Min.String(), "max", b.Max.String())
-	}
-	if b.Give == b.Want {
-		return nil, tell(fmt.Errorf("%w: %s for itself", trade.ErrOffer, b.Give), "asset", b.Give.String())
-	}
 	offer, err := s.Maker.Offer(ctx, trade.Draft{
 		Give: b.Give, Want: b.Want, Min: b.Min, Max: b.Max, GiveOf: b.GiveOf, WantOf: b.WantOf, Expires: b.Expires,
 		GiveConfirmations: b.GiveConfirmations, WantConfirmations: b.WantConfirmations, Form: b.Form,
@@ -84,9 +69,10 @@ func (s *server) FetchOffers(ctx context.Context, r api.FetchOffersRequestObject
 }
 
 // ofPeer is an error of asking another node: what has no name of its own is
-// that node's fault, not ours, and its text is not for the caller.
+// that node's fault, not ours, and so is an answer that cannot be read. Its text
+// is not for the caller.
 func ofPeer(err error) error {
-	if _, known := problemOf(err); known {
+	if _, known := problemOf(err); known && !errors.Is(err, trade.ErrMessage) {
 		return err
 	}
 	return hidden{errPeer, err}
@@ -94,9 +80,6 @@ func ofPeer(err error) error {
 
 // MakeQuote says what taking an offer costs.
 func (s *server) MakeQuote(ctx context.Context, r api.MakeQuoteRequestObject) (api.MakeQuoteResponseObject, error) {
-	if r.Body.Get.IsZero() {
-		return nil, tell(fmt.Errorf("%w: get is 0", contracts.ErrAmount), "field", "get")
-	}
 	quote, err := s.Taker.Quote(ctx, r.Body.Offer, r.Body.Get)
 	if err != nil {
 		return nil, tell(err, "offer", r.Body.Offer.String(), "get", r.Body.Get.String())

@@ -7,15 +7,15 @@ import (
 	"photon/swap/trade"
 )
 
-// A Maker makes offers and knows those of others. In the house: the desk that a
-// node's plug joins from the swap room, its store and its peers.
+// A Maker makes offers and knows those of others. In the house: the desk of the
+// swap room.
 type Maker interface {
 	// Offer completes, signs, stores and publishes an offer.
-	// Errors: trade.ErrOffer, contracts.ErrChain.
+	// Errors: trade.ErrOffer, trade.ErrClosed.
 	Offer(context.Context, trade.Draft) (trade.Offer, error)
 	// Offers returns every offer known that has not expired, ours and others'.
 	Offers(context.Context) ([]trade.Offer, error)
-	// Withdraw drops the offer with this id. One that is not there is no error.
+	// Withdraw drops the offer with this id. Errors: trade.ErrUnknown.
 	Withdraw(ctx context.Context, id contracts.Hash) error
 	// Import checks and stores an offer of another. Errors: trade.ErrOffer.
 	Import(context.Context, trade.Offer) error
@@ -27,11 +27,11 @@ type Maker interface {
 // A Taker takes offers. In the house: as Maker.
 type Taker interface {
 	// Quote says what get units of what the offer gives cost, with every fee.
-	// Errors: trade.ErrOffer, trade.ErrTooLate, trade.ErrShort.
+	// Errors: trade.ErrUnknown, trade.ErrClosed, trade.ErrOffer.
 	Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount) (trade.Quote, error)
 	// Take begins a trade on a quote. A quote that was taken gives the trade it
-	// began, or is refused; it never begins a second.
-	// Errors: trade.ErrTooLate, trade.ErrShort, trade.ErrConflict.
+	// began, or is refused; it never begins a second. Errors: trade.ErrUnknown,
+	// trade.ErrClosed, trade.ErrTooLate, trade.ErrShort, trade.ErrConflict.
 	Take(ctx context.Context, quote contracts.Hash) (trade.Trade, error)
 }
 
@@ -39,16 +39,16 @@ type Taker interface {
 type Book interface {
 	// Trades returns the trades that are not at rest, or all, in any order.
 	Trades(ctx context.Context, all bool) ([]trade.Trade, error)
-	// Trade returns a trade and its transactions, oldest first. One that is not
-	// there is the zero trade and no error.
+	// Trade returns a trade and its transactions, oldest first.
+	// Errors: trade.ErrUnknown.
 	Trade(ctx context.Context, id contracts.Hash) (trade.Trade, []trade.Tx, error)
 	// Leave goes no further with a trade: it cancels or refunds. It may be
-	// repeated. Errors: trade.ErrStatus.
+	// repeated. Errors: trade.ErrUnknown, trade.ErrStatus.
 	Leave(ctx context.Context, id contracts.Hash) error
 	// Send pays amount of asset to an address for a network fee of at most
 	// maxFee, of the chain's coin. The same id again gives the transaction that
-	// was sent, and sends nothing; with another payment it is refused.
-	// Errors: trade.ErrShort, trade.ErrConflict, contracts.ErrAddress.
+	// was made, and makes none. Errors: trade.ErrShort, trade.ErrConflict,
+	// contracts.ErrAddress, contracts.ErrAmount.
 	Send(ctx context.Context, id contracts.Hash, asset contracts.Asset, to string, amount, maxFee contracts.Amount) (trade.Tx, error)
 }
 
@@ -64,12 +64,12 @@ type Wallet interface {
 	CheckAddress(string) error
 }
 
-// Status is how the node is. In the house: as Maker.
+// Status is how the node is. In the house: the plug, over the desk.
 type Status interface {
 	// Ready says why the node cannot serve.
 	Ready(context.Context) error
-	// Heads returns the newest block of each chain.
-	Heads(context.Context) map[contracts.Chain]trade.Head
+	// Heads returns the newest block of each chain that has told one.
+	Heads(context.Context) (map[contracts.Chain]trade.Head, error)
 	// Mode is "normal", "refund-only" or "read-only".
 	Mode() string
 }

@@ -23,7 +23,6 @@ var (
 	errMethod    = errors.New("not with this method")
 	errLarge     = errors.New("the body is too large")
 	errMedia     = errors.New("the body is not plain JSON")
-	errSwap      = errors.New("no such swap")
 	errNoChain   = errors.New("this node has no such chain")
 	errKeyReused = errors.New("the key was used for another request")
 	errBusy      = errors.New("too many at once")
@@ -44,7 +43,6 @@ var refusals = []struct {
 	{errToken, http.StatusUnauthorized, "token", "A token is needed"},
 	{errOrigin, http.StatusForbidden, "origin", "Pages of other hosts may not ask"},
 	{errRoute, http.StatusNotFound, "no_such_route", "Nothing is here"},
-	{errSwap, http.StatusNotFound, "no_such_swap", "There is no such swap"},
 	{errMethod, http.StatusMethodNotAllowed, "method", "Not with this method"},
 	{errLarge, http.StatusRequestEntityTooLarge, "too_large", "The body is too large"},
 	{errMedia, http.StatusUnsupportedMediaType, "media", "The body must be JSON"},
@@ -59,7 +57,10 @@ var refusals = []struct {
 	{contracts.ErrChain, http.StatusUnprocessableEntity, "chain", "Not a chain"},
 	{contracts.ErrAddress, http.StatusUnprocessableEntity, "address", "Not an address of this chain"},
 	{contracts.ErrHash, http.StatusUnprocessableEntity, "hash", "Not 32 bytes in hex"},
+	{contracts.ErrDust, http.StatusUnprocessableEntity, "dust", "Too small for its network"},
 	{contracts.ErrTerms, http.StatusUnprocessableEntity, "terms", "The terms are refused"},
+	{trade.ErrUnknown, http.StatusNotFound, "unknown", "There is no such thing"},
+	{trade.ErrClosed, http.StatusConflict, "closed", "No new swaps are taken"},
 	{trade.ErrOffer, http.StatusUnprocessableEntity, "offer", "The offer is refused"},
 	{trade.ErrMessage, http.StatusUnprocessableEntity, "message", "Not a message"},
 	{trade.ErrShort, http.StatusConflict, "not_enough", "Not enough funds"},

@@ -80,9 +80,6 @@ func (s *server) ShowSwap(ctx context.Context, r api.ShowSwapRequestObject) (api
 
 // LeaveSwap goes no further with a swap.
 func (s *server) LeaveSwap(ctx context.Context, r api.LeaveSwapRequestObject) (api.LeaveSwapResponseObject, error) {
-	if _, err := s.swap(ctx, r.Id); err != nil {
-		return nil, err
-	}
 	if err := s.Book.Leave(ctx, r.Id); err != nil {
 		return nil, tell(err, "id", r.Id.String())
 	}
@@ -95,14 +92,11 @@ func (s *server) LeaveSwap(ctx context.Context, r api.LeaveSwapRequestObject) (a
 	}, nil
 }
 
-// swap is one swap with its transactions. Errors: errSwap.
+// swap is one swap with its transactions.
 func (s *server) swap(ctx context.Context, id contracts.Hash) (api.Swap, error) {
 	t, txs, err := s.Book.Trade(ctx, id)
 	if err != nil {
 		return api.Swap{}, tell(err, "id", id.String())
-	}
-	if t.ID != id || id.IsZero() {
-		return api.Swap{}, tell(fmt.Errorf("%w: %s", errSwap, id), "id", id.String())
 	}
 	swap := viewSwap(t)
 	swap.Transactions = viewTxs(txs)

@@ -71,8 +71,8 @@ func (s *server) SendFunds(ctx context.Context, r api.SendFundsRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	if b.Amount.IsZero() {
-		return nil, tell(fmt.Errorf("%w: amount is 0", contracts.ErrAmount), "field", "amount")
+	if b.MaxFee.IsZero() { // to the port it would mean: whatever it costs
+		return nil, tell(fmt.Errorf("%w: max_fee is 0", contracts.ErrAmount), "field", "max_fee")
 	}
 	if err := wallet.CheckAddress(b.To); err != nil {
 		return nil, tell(err, "field", "to", "chain", string(b.Asset.Chain))
@@ -82,9 +82,7 @@ func (s *server) SendFunds(ctx context.Context, r api.SendFundsRequestObject) (a
 	if err != nil {
 		return nil, tell(err, "asset", b.Asset.String(), "amount", b.Amount.String(), "max_fee", b.MaxFee.String())
 	}
-	return api.SendFunds202JSONResponse{
-		Id: id, Txid: tx.TxID, Asset: b.Asset, To: b.To, Amount: b.Amount, Fee: tx.Fee,
-	}, nil
+	return api.SendFunds202JSONResponse{Id: id, Txid: tx.TxID, Fee: tx.Fee}, nil
 }
 
 // wallet is the wallet of a chain. Errors: errNoChain.

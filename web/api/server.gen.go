@@ -608,7 +608,7 @@ type Send struct {
 	// Asset A chain's coin, or a token there: `BTC`, `ETH`, `SMT:0x…`
 	Asset Asset `json:"asset"`
 
-	// MaxFee The most network fee, of the chain's coin
+	// MaxFee The most network fee, of the chain's coin; not 0
 	//
 	// Examples: 1500000
 	MaxFee Amount `json:"max_fee"`
@@ -617,22 +617,13 @@ type Send struct {
 
 // Sent defines model for Sent.
 type Sent struct {
-	// Amount Smallest units in decimal, at most 2^256-1
-	//
-	// Examples: 1500000
-	Amount Amount `json:"amount"`
-
-	// Asset A chain's coin, or a token there: `BTC`, `ETH`, `SMT:0x…`
-	Asset Asset `json:"asset"`
-
 	// Fee Exact on BTC and LTC, at most on ETH and SMT
 	//
 	// Examples: 1500000
 	Fee Amount `json:"fee"`
 
 	// Id Made of the Idempotency-Key
-	Id Hash   `json:"id"`
-	To string `json:"to"`
+	Id Hash `json:"id"`
 
 	// Txid 32 bytes in hex
 	Txid Hash `json:"txid"`
