@@ -118,3 +118,24 @@ contract HostileParty {
         }
     }
 }
+
+/// For tests: a token of which anybody has as much as he says, and more than a
+/// word can hold.
+contract LyingToken {
+    uint256 private moved;
+
+    function balanceOf(address) external view returns (uint256) {
+        return moved;
+    }
+
+    function transferFrom(address, address, uint256 amount) external returns (bool) {
+        unchecked {
+            moved += amount;
+        }
+        return true;
+    }
+
+    function transfer(address, uint256) external pure returns (bool) {
+        return true;
+    }
+}
