@@ -36,35 +36,64 @@ func broken(t *testing.T, s *Store, why string) {
 // A full disk: nothing of the change is stored, the error comes out as it is,
 // and nothing is written any more. Once there is room, a new Open goes on.
 func TestFullDisk(t *testing.T) {
-	url := file(t)
-	s := open(t, url)
-	must(t, s.Save(t.Context(), trade.Change{Trades: []trade.Trade{swap(1)}}))
-	var pages int
-	must(t, s.write.Raw("PRAGMA page_count").Scan(&pages).Error)
-	must(t, s.write.Exec("PRAGMA max_page_count = 1").Error) // SQLite takes the present size in its place
-	var big trade.Change
-	for n := range uint64(500) {
-		big.Trades = append(big.Trades, swap(n+10))
+	bytes := make([]byte, 1<<20)
+	for name, write := range map[string]func(*Store) error{
+		"Save": func(s *Store) error {
+			v := next(swap(1), trade.Locking)
+			v.Reason = string(bytes)
+			return s.Save(t.Context(), trade.Change{Trades: []trade.Trade{v}})
+		},
+		"SaveTxs": func(s *Store) error {
+			x := signed(hash(1), 1)
+			x.Raw = bytes
+			return s.SaveTxs(t.Context(), x)
+		},
+		"SaveOffer": func(s *Store) error {
+			o := offer(1)
+			o.Signature = bytes
+			return s.SaveOffer(t.Context(), o)
+		},
+		"Put": func(s *Store) error { return s.Put(t.Context(), "x", bytes) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := file(t)
+			s := open(t, url)
+			must(t, s.Save(t.Context(), trade.Change{Trades: []trade.Trade{swap(1)}}))
+			must(t, s.write.Exec("PRAGMA max_page_count = 1").Error) // SQLite takes the present size in its place
+			err := write(s)
+			var code interface{ Code() int }
+			if !errors.As(err, &code) || code.Code() != 13 || errors.Is(err, ErrBroken) {
+				t.Fatalf("%v", err)
+			}
+			broken(t, s, "full")
+			must(t, s.Close())
+			must(t, write(open(t, url)))
+		})
 	}
-	err := s.Save(t.Context(), big)
-	var code interface{ Code() int }
-	if !errors.As(err, &code) || code.Code() != 13 || errors.Is(err, ErrBroken) {
-		t.Fatalf("%v", err)
-	}
-	broken(t, s, "full")
-	must(t, s.Close())
-	must(t, open(t, url).Save(t.Context(), big))
 }
 
-func TestReadOnlyServer(t *testing.T) {
-	url := database(t)
-	s := open(t, url)
-	must(t, s.Save(t.Context(), trade.Change{Trades: []trade.Trade{swap(1)}}))
-	must(t, s.write.Exec("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY").Error)
-	if err := s.Save(t.Context(), trade.Change{Trades: []trade.Trade{swap(2)}}); err == nil || !strings.Contains(err.Error(), "25006") {
-		t.Fatalf("%v", err)
+// A database that may only be read, at each write.
+func TestReadOnly(t *testing.T) {
+	readOnly := map[string][2]string{
+		"sqlite":   {"PRAGMA query_only = 1", "readonly"},
+		"postgres": {"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "25006"},
 	}
-	broken(t, s, "25006")
+	onBoth(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		must(t, s.Save(t.Context(), trade.Change{Trades: []trade.Trade{swap(1)}}))
+		must(t, s.Close())
+		for name := range writes(s) {
+			s := open(t, url)
+			how := readOnly[s.write.Name()]
+			must(t, s.write.Exec(how[0]).Error)
+			if err := writes(s)[name](t.Context()); err == nil || errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), how[1]) {
+				t.Errorf("%s: %v", name, err)
+			}
+			broken(t, s, how[1])
+			must(t, s.Close())
+		}
+		must(t, open(t, url).Save(t.Context(), trade.Change{Trades: []trade.Trade{next(swap(1), trade.Locking)}}))
+	})
 }
 
 // The session that holds the lock ends: whoever writes then does so without the

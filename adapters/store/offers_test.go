@@ -29,7 +29,7 @@ func TestOffers(t *testing.T) {
 			must(t, s.SaveOffer(t.Context(), offer(n)))
 		}
 		if got := all(); len(got) != 2 || got[0].Digest().String() > got[1].Digest().String() {
-			t.Errorf("offers %s", text(t, got))
+			t.Errorf("offers %s", printed(got))
 		}
 		must(t, s.DropOffer(t.Context(), offer(1).Digest()))
 		must(t, s.DropOffer(t.Context(), offer(1).Digest()))

@@ -203,9 +203,14 @@ func TestSQLiteIsSetForSafety(t *testing.T) {
 			t.Errorf("%s is %s, want %s", pragma, got, want)
 		}
 	}
-	if err := s.read.Exec("DELETE FROM trades").Error; err == nil {
-		t.Error("a connection for reading wrote")
-	}
+}
+
+func TestReadingNeverWrites(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		if err := open(t, url).read.Exec("DELETE FROM trades").Error; err == nil {
+			t.Error("a connection for reading wrote")
+		}
+	})
 }
 
 func TestAServerThatIsNotThere(t *testing.T) {

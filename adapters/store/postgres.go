@@ -42,7 +42,9 @@ func openPostgres(ctx context.Context, url string) (_ *Store, err error) {
 	}))
 	writer.SetMaxOpenConns(1)
 	writer.SetMaxIdleConns(1)
-	reader := stdlib.OpenDB(*config)
+	reading := config.Copy()
+	reading.RuntimeParams["default_transaction_read_only"] = "on"
+	reader := stdlib.OpenDB(*reading)
 	reader.SetMaxOpenConns(4)
 	s := &Store{close: []io.Closer{reader, writer}}
 	defer func() {

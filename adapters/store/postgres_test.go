@@ -37,6 +37,11 @@ func TestMain(m *testing.M) {
 	if url := os.Getenv(otherProcess); url != "" {
 		hold(url)
 	}
+	// Fewer than rapid would run by itself: every step is stored for good, twice.
+	// -rapid.checks on the command line overrides it.
+	if err := flag.Set("rapid.checks", "25"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if err := server.stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)

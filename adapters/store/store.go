@@ -122,12 +122,12 @@ func (s *Store) change(ctx context.Context, f func(tx *gorm.DB) error) error {
 	return err
 }
 
-// wrap gives gorm a pool of connections.
+// wrap gives gorm a pool of connections. Statements are prepared once by the
+// driver of PostgreSQL. gorm's own cache is of no use here, as it prepares anew in
+// every transaction, and it starts a goroutine that never ends.
 func wrap(d gorm.Dialector) (*gorm.DB, error) {
 	return gorm.Open(d, &gorm.Config{
 		SkipDefaultTransaction: true,
-		PrepareStmt:            true,
-		PrepareStmtMaxSize:     512,
 		CreateBatchSize:        batch,
 		Logger:                 logger.Discard, // it would print states; errors are returned
 	})

@@ -87,15 +87,17 @@ func signed(id contracts.Hash, n uint64) trade.Tx {
 // same compares by JSON: an empty party and none are one.
 func same(t testing.TB, what string, got, want any) {
 	t.Helper()
-	if g, w := text(t, got), text(t, want); g != w {
+	if g, w := printed(got), printed(want); g != w {
 		t.Errorf("%s:\n got %.2000s\nwant %.2000s", what, g, w)
 	}
 }
 
-func text(t testing.TB, v any) string {
-	t.Helper()
+// printed is v as JSON.
+func printed(v any) string {
 	raw, err := json.MarshalIndent(v, "", " ")
-	must(t, err)
+	if err != nil {
+		panic(err)
+	}
 	return string(raw)
 }
 

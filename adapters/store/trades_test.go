@@ -69,7 +69,7 @@ func TestSaveComparesVersions(t *testing.T) {
 		all := trades(t, s, true)
 		slices.SortFunc(all, func(a, b trade.Trade) int { return cmp.Compare(a.Number, b.Number) })
 		if len(all) != 2 || all[0].Version != 6 || all[1].Version != 2 {
-			t.Errorf("stored: %s", text(t, all))
+			t.Errorf("stored: %s", printed(all))
 		}
 	})
 }

@@ -101,6 +101,12 @@ func TestTransactionsThatMayNeedCare(t *testing.T) {
 
 		// By the clock: one made now is there, one of a month ago is not.
 		must(t, s.SaveTxs(t.Context(), send(8, 30*24*time.Hour)))
-		same(t, "by the clock", txs(t, s, contracts.Hash{})[4:], []trade.Tx{send(7, 0)})
+		there := map[contracts.Hash]bool{}
+		for _, x := range txs(t, s, contracts.Hash{}) {
+			there[x.ID] = true
+		}
+		if !there[hash(7)] || there[hash(8)] {
+			t.Errorf("by the clock: one made now %t, one of a month ago %t", there[hash(7)], there[hash(8)])
+		}
 	})
 }
