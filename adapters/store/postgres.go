@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -15,6 +17,9 @@ import (
 
 // lockNumber names our lock among the advisory locks of a database: "photon".
 const lockNumber = 0x70686f746f6e
+
+// lockPatience is how long the lock is waited for, and its return.
+const lockPatience = time.Second
 
 // errSession means that PostgreSQL ended the session which held the lock.
 var errSession = errors.New("the database session that held the lock ended")
@@ -55,6 +60,7 @@ func openPostgres(ctx context.Context, url string) (_ *Store, err error) {
 	if err := migrate(ctx, writer, goose.DialectPostgres, "postgres"); err != nil {
 		return nil, err
 	}
+	s.close = []io.Closer{reader, databaseLock{writer}, writer}
 	if s.write, err = wrap(postgres.New(postgres.Config{Conn: writer})); err != nil {
 		return nil, err
 	}
@@ -62,15 +68,47 @@ func openPostgres(ctx context.Context, url string) (_ *Store, err error) {
 	return s, err
 }
 
-// lockDatabase takes the lock for as long as c lives. Errors: ErrLocked.
+// A databaseLock is the lock that the one connection of a pool holds.
+type databaseLock struct{ writer *sql.DB }
+
+// Close gives the lock back. The end of the session would too, but the server may
+// take its time to notice it.
+func (l databaseLock) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	_, err := l.writer.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", int64(lockNumber))
+	if errors.Is(err, errSession) {
+		return nil // the lock ended with the session
+	}
+	return err
+}
+
+// lockDatabase takes the lock for as long as c lives. It has a little patience,
+// because a server notices late that a process was killed. Errors: ErrLocked.
 func lockDatabase(ctx context.Context, c *pgx.Conn) error {
-	var got bool
-	if err := c.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(lockNumber)).Scan(&got); err != nil {
-		return fmt.Errorf("lock: %w", err)
+	pause := time.NewTicker(lockPatience / 20)
+	defer pause.Stop()
+	for try := 0; ; try++ {
+		var got bool
+		if err := c.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(lockNumber)).Scan(&got); err != nil {
+			return fmt.Errorf("lock: %w", err)
+		}
+		if got {
+			return nil
+		}
+		if try == 20 {
+			return lockedBy(ctx, c)
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	if got {
-		return nil
-	}
+}
+
+// lockedBy is the error that names who holds the lock.
+func lockedBy(ctx context.Context, c *pgx.Conn) error {
 	var (
 		pid  int64
 		from string
