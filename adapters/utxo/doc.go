@@ -1,0 +1,19 @@
+// Package utxo is what Bitcoin and Litecoin share as places where legs lie:
+// outputs watched, locks funded and spent, the wallet that pays for them.
+//
+//	nodes ──▶ pool ──▶ Follow ──▶ index   fates of watched legs   ──▶ News
+//	 (rpc.go)           │         wallet  coins, addresses
+//	                    └ every block and every waiting transaction, once
+//	Order ──▶ Prepare / Hasten / Propose ──▶ signed Tx ──▶ Send ──▶ all nodes
+//
+// The one rule: a node is believed only in what was checked. A block must hash
+// to what was asked for, hold what its header commits to, and stand on the block
+// before; what a later branch of the chain does not hold is forgotten.
+//
+// What differs between the two coins is a [Coin]; packages btc and ltc make it.
+// What differs between programs (btcd, Bitcoin Core, ltcd, Litecoin Core) is
+// hidden behind [Node].
+//
+// Start reading at [Chain], then [Chain.Follow] (follow.go), index.go and
+// wallet.go, which hold what was seen, and [Chain.Prepare] (spend.go).
+package utxo

@@ -1,0 +1,151 @@
+package utxo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"photon/contracts"
+	"photon/swap/trade"
+)
+
+// childSize is the virtual size of a spend of one P2WPKH output to another, vB.
+const childSize = 110
+
+// Hasten makes what raises the fee of tx to the price of o's deadline. Where
+// nodes replace, a redeem or refund is made anew with the same destination;
+// otherwise, and for a lock or send, whose id others rely on, a child of an
+// output of ours pays for both.
+// Errors: trade.ErrNotYet when tx is well paid or mined, trade.ErrShort when
+// nothing of ours can pay more, ErrUneconomic when it costs more than is left.
+func (c *Chain) Hasten(ctx context.Context, o trade.Order, tx trade.Tx) (trade.Tx, error) {
+	msg, err := parse(tx)
+	if err != nil {
+		return trade.Tx{}, err
+	}
+	if c.isMined(msg) {
+		return trade.Tx{}, fmt.Errorf("%w: %s: %s is mined", trade.ErrNotYet, c.coin.Chain, tx.TxID)
+	}
+	size, paid, p := contracts.VSize(msg), sum(tx.Fee), c.price(ctx, o.Deadline)
+	want := c.coin.fee(p, size, c.stake(o, msg))
+	if want <= paid+paid/20 { // a twentieth more is not worth the traffic
+		return trade.Tx{}, fmt.Errorf("%w: %s: %s pays %d, the price is %d", trade.ErrNotYet, c.coin.Chain, tx.TxID, paid, want)
+	}
+	if c.coin.Replace && o.Spot != nil && len(msg.TxIn) == 1 && msg.TxIn[0].PreviousOutPoint == c.outpoint(o) {
+		again, err := c.replace(ctx, o, msg, paid, p)
+		if !errors.Is(err, trade.ErrNotYet) {
+			return again, err
+		}
+		// A joint refund before its time has no script to fall back to.
+	}
+	return c.child(o, msg, paid, want)
+}
+
+// stake is what is lost when tx is late.
+func (c *Chain) stake(o trade.Order, msg *wire.MsgTx) int64 {
+	if o.Spot != nil {
+		return sum(o.Spot.Amount)
+	}
+	if o.Purpose == trade.Lock || o.Purpose == trade.Send {
+		return sum(o.Terms.Amount)
+	}
+	return msg.TxOut[0].Value
+}
+
+// isMined reports whether a block that was looked through holds an output of
+// ours that msg makes.
+func (c *Chain) isMined(msg *wire.MsgTx) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range msg.TxOut {
+		if m := c.wallet.coins[wire.OutPoint{Hash: msg.TxHash(), Index: uint32(i)}]; m != nil && m.height != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// replace makes msg anew with a higher fee, by the script whatever msg used.
+func (c *Chain) replace(ctx context.Context, o trade.Order, msg *wire.MsgTx, paid int64, p price) (trade.Tx, error) {
+	value, err := c.worth(o)
+	if err != nil {
+		return trade.Tx{}, err
+	}
+	head, err := c.Head(ctx)
+	if err != nil {
+		return trade.Tx{}, err
+	}
+	if o.Purpose == trade.Refund && head.Time <= o.Terms.Expiry {
+		return trade.Tx{}, fmt.Errorf("%w: %s: refund from %d on, median time past is %d", trade.ErrNotYet, c.coin.Chain, o.Terms.Expiry, head.Time)
+	}
+	to, size := msg.TxOut[0].PkScript, claimSize(o)
+	fee, err := c.coin.payout(p, size, value, to)
+	if err != nil {
+		return trade.Tx{}, err
+	}
+	// A replacement pays for itself and for what it pushes out, at a rate that is
+	// higher too.
+	least := max(paid+atRate(increment, size), atRate(paid*1000/contracts.VSize(msg)+increment, size))
+	fee = max(fee, least)
+	if err := contracts.CheckPayout(c.coin.Chain, value, to, fee); err != nil {
+		return trade.Tx{}, fmt.Errorf("%w: %w", ErrUneconomic, err)
+	}
+	return c.claimWith(o, value, to, fee)
+}
+
+// child spends an output of msg that is ours, so that both together pay want for
+// msg and as much for each vB of the child.
+func (c *Chain) child(o trade.Order, msg *wire.MsgTx, paid, want int64) (trade.Tx, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	parent := msg.TxHash()
+	coin := c.lever(msg, parent)
+	if coin == nil {
+		return trade.Tx{}, fmt.Errorf("%w: %s: %s has no output of ours left to pay more with", trade.ErrShort, c.coin.Chain, display(parent))
+	}
+	rate := want * 1000 / contracts.VSize(msg)
+	fee := max(want-paid+atRate(rate, childSize), atRate(c.coin.MinRate, childSize))
+	to, err := c.wallet.fresh()
+	if err != nil {
+		return trade.Tx{}, err
+	}
+	if err := contracts.CheckPayout(c.coin.Chain, coin.value, to, fee); err != nil {
+		return trade.Tx{}, fmt.Errorf("%w: %w", ErrUneconomic, err)
+	}
+	child := wire.NewMsgTx(2)
+	child.AddTxIn(&wire.TxIn{PreviousOutPoint: coin.out, Sequence: replaceable})
+	child.AddTxOut(wire.NewTxOut(coin.value-fee, to))
+	prevs := txscript.NewCannedPrevOutputFetcher(coin.script, coin.value)
+	key, err := c.wallet.key(coin.path)
+	if err != nil {
+		return trade.Tx{}, err
+	}
+	child.TxIn[0].Witness, err = txscript.WitnessSignature(child, txscript.NewTxSigHashes(child, prevs), 0, coin.value, coin.script, txscript.SigHashAll, key, true)
+	if err != nil {
+		return trade.Tx{}, fmt.Errorf("%s: sign child of %s: %w", c.coin.Chain, display(parent), err)
+	}
+	if err := execute(child, prevs); err != nil {
+		return trade.Tx{}, err
+	}
+	return c.record(o, child, fee), c.wallet.reserve(child)
+}
+
+// lever is the largest output of msg that is ours and free. c.mu is held.
+func (c *Chain) lever(msg *wire.MsgTx, id chainhash.Hash) (best *money) {
+	for i, out := range msg.TxOut {
+		p, ours := c.wallet.paths[string(out.PkScript)]
+		at := wire.OutPoint{Hash: id, Index: uint32(i)}
+		known, free := c.wallet.coins[at], true
+		if known != nil {
+			free = known.spentBy == chainhash.Hash{}
+		}
+		if _, held := c.wallet.held[at]; ours && free && !held && (best == nil || out.Value > best.value) {
+			best = &money{out: at, value: out.Value, script: out.PkScript, path: p}
+		}
+	}
+	return best
+}

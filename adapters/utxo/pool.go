@@ -1,0 +1,179 @@
+package utxo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+)
+
+// A pool is all endpoints of one chain. It asks the one that answered last and
+// goes on to the next when that is down. It is safe for concurrent use.
+type pool struct {
+	coin  Coin
+	nodes []Node
+	log   *slog.Logger
+
+	mu    sync.Mutex
+	at    int    // the node to ask first
+	right []bool // nodes found to be of our network
+}
+
+func newPool(coin Coin, nodes []Node, log *slog.Logger) *pool {
+	return &pool{coin: coin, nodes: nodes, log: log, right: make([]bool, len(nodes))}
+}
+
+// verify finds node i to be of our network, once. Errors: ErrNetwork, ErrDown.
+func (p *pool) verify(ctx context.Context, i int) error {
+	p.mu.Lock()
+	right := p.right[i]
+	p.mu.Unlock()
+	if right {
+		return nil
+	}
+	got, err := p.nodes[i].HashAt(ctx, 0)
+	if err != nil {
+		return err
+	}
+	if got != p.coin.Genesis {
+		return fmt.Errorf("%w: %s: node %d begins with block %s, %s with %s", ErrNetwork, p.coin.Chain, i+1, got, p.coin.Network, p.coin.Genesis)
+	}
+	p.mu.Lock()
+	p.right[i] = true
+	p.mu.Unlock()
+	return nil
+}
+
+// ask puts a question to the first node that answers it. A no is an answer.
+func ask[T any](ctx context.Context, p *pool, question func(Node) (T, error)) (answer T, err error) {
+	p.mu.Lock()
+	first := p.at
+	p.mu.Unlock()
+	var failures []error
+	for k := range p.nodes {
+		i := (first + k) % len(p.nodes)
+		if err = p.verify(ctx, i); err == nil {
+			answer, err = question(p.nodes[i])
+		}
+		if ctx.Err() != nil {
+			return answer, ctx.Err()
+		}
+		if !errors.Is(err, ErrDown) && !errors.Is(err, ErrNetwork) {
+			p.prefer(i)
+			return answer, err
+		}
+		failures = append(failures, err)
+	}
+	return answer, errors.Join(failures...)
+}
+
+// prefer asks node i first from now on.
+func (p *pool) prefer(i int) {
+	p.mu.Lock()
+	changed := p.at != i
+	p.at = i
+	p.mu.Unlock()
+	if changed {
+		p.log.Warn("turned to another node", "chain", p.coin.Chain, "node", i+1)
+	}
+}
+
+// turn asks the next node first from now on: this one contradicts itself.
+func (p *pool) turn() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at = (p.at + 1) % len(p.nodes)
+}
+
+// each puts a question to every node at once and returns their answers in order.
+func each[T any](ctx context.Context, p *pool, question func(Node) (T, error)) ([]T, []error) {
+	answers, errs := make([]T, len(p.nodes)), make([]error, len(p.nodes))
+	var wait sync.WaitGroup
+	for i := range p.nodes {
+		wait.Go(func() {
+			if errs[i] = p.verify(ctx, i); errs[i] == nil {
+				answers[i], errs[i] = question(p.nodes[i])
+			}
+		})
+	}
+	wait.Wait()
+	return answers, errs
+}
+
+func (p *pool) tip(ctx context.Context) (Tip, error) {
+	return ask(ctx, p, func(n Node) (Tip, error) { return n.Tip(ctx) })
+}
+
+func (p *pool) hashAt(ctx context.Context, height int64) (chainhash.Hash, error) {
+	return ask(ctx, p, func(n Node) (chainhash.Hash, error) { return n.HashAt(ctx, height) })
+}
+
+func (p *pool) header(ctx context.Context, hash chainhash.Hash) (wire.BlockHeader, error) {
+	return ask(ctx, p, func(n Node) (wire.BlockHeader, error) { return n.Header(ctx, hash) })
+}
+
+func (p *pool) block(ctx context.Context, hash chainhash.Hash) (*Block, error) {
+	return ask(ctx, p, func(n Node) (*Block, error) { return n.Block(ctx, hash) })
+}
+
+func (p *pool) waiting(ctx context.Context) ([]chainhash.Hash, error) {
+	return ask(ctx, p, func(n Node) ([]chainhash.Hash, error) { return n.Waiting(ctx) })
+}
+
+func (p *pool) tx(ctx context.Context, id chainhash.Hash) (*wire.MsgTx, error) {
+	return ask(ctx, p, func(n Node) (*wire.MsgTx, error) { return n.Tx(ctx, id) })
+}
+
+// highest is the highest tip that any node knows; its node is asked first from
+// now on.
+func (p *pool) highest(ctx context.Context) (Tip, error) {
+	tips, errs := each(ctx, p, func(n Node) (Tip, error) { return n.Tip(ctx) })
+	best := -1
+	for i := range tips {
+		if errs[i] == nil && (best < 0 || tips[i].Height > tips[best].Height) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return Tip{}, errors.Join(errs...)
+	}
+	p.prefer(best)
+	return tips[best], nil
+}
+
+// send broadcasts to every node: one that takes it is enough.
+func (p *pool) send(ctx context.Context, tx *wire.MsgTx) error {
+	_, errs := each(ctx, p, func(n Node) (struct{}, error) { return struct{}{}, n.Send(ctx, tx) })
+	for _, err := range errs {
+		if err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: send %s: %w", p.coin.Chain, tx.TxHash(), worst(errs))
+}
+
+// worst is the error that says most: a node's verdict before a node's silence.
+func worst(errs []error) error {
+	for _, err := range errs {
+		if !errors.Is(err, ErrDown) && !errors.Is(err, ErrNetwork) {
+			return err
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// rate is the first estimate that a node gives within the coin's bounds; false
+// when none does.
+func (p *pool) rate(ctx context.Context, blocks int) (int64, bool) {
+	rates, errs := each(ctx, p, func(n Node) (int64, error) { return n.Rate(ctx, blocks) })
+	for i, rate := range rates {
+		if errs[i] == nil && rate > 0 && rate <= p.coin.MaxRate {
+			return max(rate, p.coin.MinRate), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,618 @@
+package utxo_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/btcutil/v2/hdkeychain"
+	"github.com/btcsuite/btcd/chaincfg/v2"
+
+	"photon/adapters/btc"
+	"photon/adapters/ltc"
+	"photon/adapters/utxo"
+	"photon/contracts"
+	"photon/swap/trade"
+)
+
+// person is whose keys these are, by name.
+type person string
+
+func (p person) SwapKey(chain contracts.Chain, number uint64) *btcec.PrivateKey {
+	digest := sha256.Sum256(fmt.Appendf(nil, "%s %s %d", p, chain, number))
+	key, _ := btcec.PrivKeyFromBytes(digest[:])
+	return key
+}
+
+func (p person) Wallet(chain contracts.Chain) *hdkeychain.ExtendedKey {
+	seed := sha256.Sum256([]byte(string(p) + string(chain)))
+	key, err := hdkeychain.NewMaster(seed[:], &chaincfg.MainNetParams)
+	for _, i := range []uint32{84, 2, 0} {
+		if err == nil {
+			key, err = key.Derive(hdkeychain.HardenedKeyStart + i)
+		}
+	}
+	if err != nil {
+		panic(err) // a fixed seed
+	}
+	return key
+}
+
+// A side is one of the two, with a chain that follows the node.
+type side struct {
+	*utxo.Chain
+	who person
+
+	mu    sync.Mutex
+	fates map[contracts.Hash]trade.Fate
+	head  trade.Head
+}
+
+func (s *side) take(_ context.Context, n trade.News) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.head = n.Head
+	for _, g := range n.Sightings {
+		s.fates[g.ID] = g.Fate
+	}
+	return nil
+}
+
+// seen is all that a side was told.
+func (s *side) seen() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text, err := json.Marshal(map[string]any{"head": s.head, "fates": s.fates})
+	return fmt.Sprint(string(text), err)
+}
+
+func (s *side) fate(id contracts.Hash) trade.Fate {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fates[id]
+}
+
+// A world is one real node and two people.
+type world struct {
+	t          *testing.T
+	coin       contracts.Chain
+	endpoint   utxo.Endpoint
+	wallet     string // path of the node's wallet, where it has some
+	alice, bob *side
+	mine       func(n int)
+	number     uint64
+	clock      time.Duration // by how much the node's clock is ahead
+}
+
+// call asks the node.
+func (w *world) call(into any, method string, params ...any) {
+	w.t.Helper()
+	if err := w.try(into, method, params...); err != nil {
+		w.t.Fatalf("%s: %v", method, err)
+	}
+}
+
+func (w *world) try(into any, method string, params ...any) error {
+	if params == nil {
+		params = []any{}
+	}
+	body, err := json.Marshal(map[string]any{"jsonrpc": "1.0", "id": 1, "method": method, "params": params})
+	if err != nil {
+		return err
+	}
+	q, err := http.NewRequest(http.MethodPost, w.endpoint.URL+w.wallet, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	q.SetBasicAuth(w.endpoint.User, w.endpoint.Pass)
+	a, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return err
+	}
+	defer a.Body.Close()
+	raw, err := io.ReadAll(a.Body)
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Result json.RawMessage
+		Error  json.RawMessage
+	}
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return fmt.Errorf("%w: %.200s", err, raw)
+	}
+	if len(answer.Error) > 0 && string(answer.Error) != "null" {
+		return errors.New(string(answer.Error))
+	}
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(answer.Result, into)
+}
+
+// until waits for what must come soon.
+func (w *world) until(what string, done func() bool) {
+	w.t.Helper()
+	for end := time.Now().Add(15 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatalf("waited in vain for %s: alice saw %s, bob saw %s", what, w.alice.seen(), w.bob.seen())
+		}
+	}
+}
+
+// ports are free ones.
+func ports(t *testing.T, n int) (list []int) {
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		list = append(list, l.Addr().(*net.TCPAddr).Port)
+	}
+	return list
+}
+
+// start runs a node until the test ends, and waits until it answers.
+func (w *world) start(path string, args ...string) {
+	w.t.Helper()
+	cmd := exec.Command(path, args...)
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		if err := cmd.Process.Kill(); err == nil {
+			_ = cmd.Wait() // it was killed: its status says only that
+		}
+	})
+	var height int
+	for end := time.Now().Add(20 * time.Second); w.try(&height, "getblockcount") != nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatalf("%s does not answer: %v", filepath.Base(path), w.try(&height, "getblockcount"))
+		}
+	}
+}
+
+// join makes the two people and lets them follow.
+func (w *world) join(make func(person) (*utxo.Chain, error)) {
+	w.t.Helper()
+	for _, p := range []struct {
+		name person
+		side **side
+	}{{"alice", &w.alice}, {"bob", &w.bob}} {
+		c, err := make(p.name)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		*p.side = &side{Chain: c, who: p.name, fates: map[contracts.Hash]trade.Fate{}}
+	}
+}
+
+func (w *world) follow() {
+	ctx, stop := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	for _, s := range []*side{w.alice, w.bob} {
+		done.Go(func() {
+			if err := s.Follow(ctx, s.take); !errors.Is(err, context.Canceled) {
+				w.t.Errorf("%s: follow ends with %v", s.who, err)
+			}
+		})
+	}
+	w.t.Cleanup(func() { stop(); done.Wait() })
+}
+
+// address is the next that a side is paid at.
+func (w *world) address(s *side) string {
+	a, err := s.Address(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}
+
+func btcWorld(t *testing.T) *world {
+	path := tool(t, "github.com/btcsuite/btcd")
+	p, dir := ports(t, 2), t.TempDir()
+	w := &world{t: t, coin: contracts.BTC, endpoint: utxo.Endpoint{URL: fmt.Sprintf("http://127.0.0.1:%d", p[0]), User: "u", Pass: "p"}}
+	w.join(func(who person) (*utxo.Chain, error) {
+		return btc.New("simnet", utxo.Config{Endpoints: []utxo.Endpoint{w.endpoint}, Keys: who, Poll: 50 * time.Millisecond})
+	})
+	w.start(path, "--simnet", "--txindex", "--rejectnonstd", "--notls", "--nodnsseed",
+		fmt.Sprintf("--listen=127.0.0.1:%d", p[1]), fmt.Sprintf("--rpclisten=127.0.0.1:%d", p[0]), "--rpcuser=u", "--rpcpass=p",
+		"--datadir="+dir, "--logdir="+filepath.Join(dir, "logs"), "--configfile="+filepath.Join(dir, "none.conf"), "--miningaddr="+w.address(w.alice))
+	w.mine = func(n int) { w.t.Helper(); w.call(nil, "generate", n) }
+	w.mine(420)
+	w.follow()
+	return w
+}
+
+// tool is the binary of a node that go.mod pins.
+func tool(t *testing.T, module string) string {
+	out, err := exec.Command("go", "tool", "-n", module).Output()
+	if err != nil {
+		t.Fatalf("build %s: %v", module, err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func ltcWorld(t *testing.T) *world {
+	path, err := exec.LookPath("litecoind")
+	if err != nil {
+		t.Skip("litecoind is not installed: apt-get install --no-install-recommends litecoind")
+	}
+	p, dir := ports(t, 1), t.TempDir()
+	w := &world{t: t, coin: contracts.LTC, endpoint: utxo.Endpoint{URL: fmt.Sprintf("http://127.0.0.1:%d", p[0]), User: "u", Pass: "p"}}
+	w.join(func(who person) (*utxo.Chain, error) {
+		return ltc.New("regtest", utxo.Config{Endpoints: []utxo.Endpoint{w.endpoint}, Keys: who, Poll: 50 * time.Millisecond})
+	})
+	w.start(path, "-regtest", "-datadir="+dir, "-server", "-listen=0", "-dnsseed=0", "-txindex=1", "-fallbackfee=0.0001", "-keypool=5", "-printtoconsole=0",
+		"-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", fmt.Sprintf("-rpcport=%d", p[0]), "-rpcuser=u", "-rpcpassword=p")
+	w.call(nil, "createwallet", "miner")
+	w.call(nil, "createwallet", "hidden")
+	w.wallet = "/wallet/miner"
+	var own, mweb string
+	w.call(&own, "getnewaddress")
+	w.mine = func(n int) { w.t.Helper(); w.call(nil, "generatetoaddress", n, own) }
+	w.mine(431)
+	w.wallet = "/wallet/hidden"
+	w.call(&mweb, "getnewaddress", "", "mweb")
+	w.wallet = "/wallet/miner"
+	w.call(nil, "sendtoaddress", mweb, 5) // block 432 cannot be made without
+	w.mine(930)                           // CLTV is law from 1351 on
+	w.follow()
+	return w
+}
+
+// terms are a new leg that alice locks for bob.
+func (w *world) terms(form contracts.Form, secret contracts.Secret, expiry uint64) contracts.Terms {
+	w.t.Helper()
+	redeemer, err := w.bob.Party(w.t.Context(), w.number)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	refunder, err := w.alice.Party(w.t.Context(), w.number)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return contracts.Terms{Asset: contracts.Native(w.coin), Amount: contracts.Units(2_000_000), Hash: secret.Hash(), Redeemer: redeemer,
+		Refunder: refunder, Expiry: expiry, Form: form}
+}
+
+// A story is one lock of alice for bob.
+type story struct {
+	*world
+	id     contracts.Hash
+	secret contracts.Secret
+	terms  contracts.Terms
+	held   trade.Tx
+	lock   trade.Tx
+}
+
+// locked begins a story: alice's lock is sent, and both see it.
+func (w *world) locked(form contracts.Form, expiry uint64) *story {
+	w.t.Helper()
+	w.number++
+	s := &story{world: w, secret: sha256.Sum256(fmt.Appendf(nil, "secret %d", w.number))}
+	s.terms, s.id = w.terms(form, s.secret, expiry), s.secret.Hash()
+	head, err := w.alice.Head(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, p := range []*side{w.alice, w.bob} {
+		if err := p.Watch(w.t.Context(), trade.Watch{ID: s.id, Side: trade.Ours, Terms: s.terms, From: head.Height}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	txs := s.prepare(w.alice, trade.Lock)
+	if len(txs) != 2 || txs[0].Held || !txs[1].Held {
+		w.t.Fatalf("a lock is %d transactions", len(txs))
+	}
+	s.lock, s.held = txs[0], txs[1]
+	s.send(w.alice, s.lock)
+	w.until("a lock in the mempool", func() bool { l := w.bob.fate(s.id).Lock; return l != nil && l.Height == 0 })
+	return s
+}
+
+// mined lets the lock be mined and seen.
+func (s *story) mined() *story {
+	s.t.Helper()
+	s.mine(1)
+	for _, p := range []*side{s.alice, s.bob} {
+		s.until("a lock in a block", func() bool { l := p.fate(s.id).Lock; return l != nil && l.Height > 0 })
+	}
+	return s
+}
+
+func (s *story) order(p *side, purpose trade.Purpose) trade.Order {
+	return trade.Order{ID: s.id, Number: s.number, Side: trade.Ours, Purpose: purpose, Terms: s.terms, Spot: p.fate(s.id).Lock, Secret: &s.secret,
+		Deadline: uint64(time.Now().Add(48 * time.Hour).Unix())}
+}
+
+func (s *story) prepare(p *side, purpose trade.Purpose) []trade.Tx {
+	s.t.Helper()
+	txs, err := p.Prepare(s.t.Context(), s.order(p, purpose))
+	if err != nil {
+		s.t.Fatalf("%s: %v", purpose, err)
+	}
+	return txs
+}
+
+func (s *story) send(p *side, tx trade.Tx) {
+	s.t.Helper()
+	for range 2 { // again is no error
+		if err := p.Send(s.t.Context(), tx); err != nil {
+			s.t.Fatalf("send %s: %v", tx.Purpose, err)
+		}
+	}
+}
+
+// ends waits until both see how the lock ended, at this height or in any block.
+func (s *story) ends(kind trade.Kind, inBlock bool) {
+	s.t.Helper()
+	for _, p := range []*side{s.alice, s.bob} {
+		s.until(fmt.Sprintf("an end by %s, in a block %t", kind, inBlock), func() bool {
+			e := p.fate(s.id).End
+			return e != nil && e.Kind == kind && (e.Height > 0) == inBlock && (kind != trade.BySecret || *e.Secret == s.secret)
+		})
+	}
+}
+
+// far is a time that does not come, unless the clock is moved.
+func (w *world) far() uint64 { return uint64(time.Now().Add(w.clock + 24*time.Hour).Unix()) }
+
+func TestRealBTC(t *testing.T) { tell(btcWorld(t)) }
+
+func TestRealLTC(t *testing.T) {
+	w := ltcWorld(t)
+	w.fundLitecoin()
+	tell(w)
+	w.hogEx()
+}
+
+// fundLitecoin pays alice from the node's own wallet.
+func (w *world) fundLitecoin() {
+	for range 8 {
+		w.call(nil, "sendtoaddress", w.address(w.alice), 1)
+	}
+	w.mine(1)
+}
+
+// tell plays every way in which a lock can go.
+func tell(w *world) {
+	t := w.t
+	w.until("alice's coins", func() bool {
+		have, _, err := w.alice.Balance(t.Context(), contracts.Native(w.coin))
+		return err == nil && !have.Less(contracts.Units(8e8))
+	})
+	if err := w.alice.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []contracts.Form{contracts.P2TR, contracts.P2WSH} {
+		w.redeemed(form)
+		w.refunded(form)
+	}
+	w.together(trade.Redeem)
+	w.together(trade.Refund)
+	w.hastened()
+	w.sent()
+	w.undone()
+}
+
+func (w *world) redeemed(form contracts.Form) {
+	s := w.locked(form, w.far()).mined()
+	w.early(s)
+	f := w.bob.fate(s.id)
+	watch := trade.Watch{ID: s.id, Side: trade.Ours, Terms: s.terms}
+	if err := w.bob.Agree(w.t.Context(), watch, f); err != nil {
+		w.t.Fatal(err)
+	}
+	before, _, err := w.bob.Balance(w.t.Context(), contracts.Native(w.coin))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	tx := s.prepare(w.bob, trade.Redeem)[0]
+	s.send(w.bob, tx)
+	s.ends(trade.BySecret, false)
+	if err := w.bob.Agree(w.t.Context(), watch, f); err == nil {
+		w.t.Fatal("agreed on a lock that is being spent")
+	}
+	w.mine(1)
+	s.ends(trade.BySecret, true)
+	want := before.Plus(s.terms.Amount).Minus(tx.Fee)
+	if got, _, err := w.bob.Balance(w.t.Context(), contracts.Native(w.coin)); err != nil || got != want {
+		w.t.Fatalf("bob has %s, %v; want %s", got, err, want)
+	}
+	if e := w.alice.fate(s.id).End; e.Fee != tx.Fee {
+		w.t.Fatalf("alice sees fee %s, bob paid %s", e.Fee, tx.Fee)
+	}
+	// A refund after the redeem finds nothing.
+	if err := w.alice.Send(w.t.Context(), s.held); !errors.Is(err, trade.ErrSpent) && !errors.Is(err, trade.ErrNotYet) {
+		w.t.Fatalf("refund of what is redeemed: %v", err)
+	}
+}
+
+// refunded takes a lock back. btcd makes blocks by the wall clock, which median
+// time past has overtaken here, so that its lock is one whose time has come; on
+// litecoind the clock is moved.
+func (w *world) refunded(form contracts.Form) {
+	expiry := uint64(time.Now().Add(-time.Minute).Unix())
+	if w.coin == contracts.LTC {
+		expiry = w.far()
+	}
+	s := w.locked(form, expiry).mined()
+	if w.coin == contracts.LTC {
+		w.early(s)
+		w.clock += 25 * time.Hour
+		w.call(nil, "setmocktime", time.Now().Add(w.clock).Unix())
+		w.mine(6)
+		w.until("the time", func() bool {
+			head, err := w.alice.Head(w.t.Context())
+			return err == nil && head.Time > expiry
+		})
+	}
+	s.send(w.alice, s.prepare(w.alice, trade.Refund)[0])
+	s.ends(trade.ByTime, false)
+	w.mine(1)
+	s.ends(trade.ByTime, true)
+}
+
+// early tries to refund before the time: neither we nor the node allow it.
+func (w *world) early(s *story) {
+	if _, err := w.alice.Prepare(w.t.Context(), s.order(w.alice, trade.Refund)); !errors.Is(err, trade.ErrNotYet) {
+		w.t.Fatalf("refund before its time: %v", err)
+	}
+	if err := w.alice.Send(w.t.Context(), s.held); !errors.Is(err, trade.ErrNotYet) {
+		w.t.Fatalf("refund sent before its time: %v", err)
+	}
+}
+
+func (w *world) together(purpose trade.Purpose) {
+	s := w.locked(contracts.P2TR, w.far()).mined()
+	asks, answers := w.bob, w.alice
+	if purpose == trade.Refund {
+		asks, answers = w.alice, w.bob
+	}
+	session, err := asks.Propose(w.t.Context(), s.order(asks, purpose))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	a, err := answers.Cosign(w.t.Context(), s.order(answers, purpose), session.Request())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	tx, err := session.Finish(a)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s.send(asks, tx)
+	w.mine(1)
+	s.ends(trade.ByBoth, true)
+}
+
+// hastened raises the fees of a lock and of its redeem while both wait.
+func (w *world) hastened() {
+	s := w.locked(contracts.P2TR, w.far())
+	soon := s.order(w.alice, trade.Lock)
+	if _, err := w.alice.Hasten(w.t.Context(), soon, s.lock); !errors.Is(err, trade.ErrNotYet) {
+		w.t.Fatalf("hastened what is well paid: %v", err)
+	}
+	soon.Deadline = uint64(time.Now().Unix())
+	child, err := w.alice.Hasten(w.t.Context(), soon, s.lock)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s.send(w.alice, child)
+	s.mined()
+	redeem := s.prepare(w.bob, trade.Redeem)[0]
+	s.send(w.bob, redeem)
+	s.ends(trade.BySecret, false)
+	soon = s.order(w.bob, trade.Redeem)
+	soon.Deadline = uint64(time.Now().Unix())
+	faster, err := w.bob.Hasten(w.t.Context(), soon, redeem)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s.send(w.bob, faster)
+	if w.coin == contracts.BTC {
+		w.until("the old redeem to be outbid", func() bool { return errors.Is(w.bob.Send(w.t.Context(), redeem), trade.ErrSpent) })
+	} else {
+		s.send(w.bob, redeem)
+	}
+	w.mine(1)
+	s.ends(trade.BySecret, true)
+	want := redeem.TxID
+	if w.coin == contracts.BTC {
+		want = faster.TxID
+	}
+	if got := w.alice.fate(s.id).End.TxID; got != want {
+		w.t.Fatalf("mined %s, want %s", got, want)
+	}
+}
+
+// sent pays bob from alice's wallet, and more than she has.
+func (w *world) sent() {
+	order := trade.Order{ID: contracts.Hash{1}, Side: trade.Ours, Purpose: trade.Send, To: w.address(w.bob),
+		Terms: contracts.Terms{Asset: contracts.Native(w.coin), Amount: contracts.Units(150_000_000)}}
+	txs, err := w.alice.Prepare(w.t.Context(), order)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.alice.Send(w.t.Context(), txs[0]); err != nil {
+		w.t.Fatal(err)
+	}
+	w.mine(1)
+	w.until("bob to be paid", func() bool {
+		have, _, err := w.bob.Balance(w.t.Context(), contracts.Native(w.coin))
+		return err == nil && !have.Less(order.Terms.Amount)
+	})
+	order.Terms.Amount = contracts.Units(20_000_000e8 - 1)
+	if _, err := w.alice.Prepare(w.t.Context(), order); !errors.Is(err, trade.ErrShort) {
+		w.t.Fatalf("paid more than there is: %v", err)
+	}
+}
+
+// undone takes the block with a lock out of the chain: the lock waits again and
+// is mined anew.
+func (w *world) undone() {
+	s := w.locked(contracts.P2TR, w.far()).mined()
+	was := w.bob.fate(s.id).Lock.Height
+	var block string
+	w.call(&block, "getblockhash", was)
+	w.call(nil, "invalidateblock", block)
+	if w.coin == contracts.LTC { // else the new block is the old one
+		w.clock += time.Minute
+		w.call(nil, "setmocktime", time.Now().Add(w.clock).Unix())
+	}
+	w.mine(2)
+	w.until("the lock in the new branch", func() bool {
+		w.bob.mu.Lock()
+		head := w.bob.head
+		w.bob.mu.Unlock()
+		l := w.bob.fate(s.id).Lock
+		return head.Height == was+1 && l != nil && l.Height >= was
+	})
+	if err := w.bob.Agree(w.t.Context(), trade.Watch{ID: s.id, Side: trade.Ours, Terms: s.terms}, w.bob.fate(s.id)); err != nil {
+		w.t.Fatal(err)
+	}
+	s.send(w.bob, s.prepare(w.bob, trade.Redeem)[0])
+	w.mine(1)
+	s.ends(trade.BySecret, true)
+}
+
+// hogEx pays alice out of the extension block: the coins are hers six blocks
+// later.
+func (w *world) hogEx() {
+	before, _, err := w.alice.Balance(w.t.Context(), contracts.Native(w.coin))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.wallet = "/wallet/hidden"
+	w.call(nil, "sendtoaddress", w.address(w.alice), 3)
+	w.wallet = "/wallet/miner"
+	for depth := 1; depth <= 6; depth++ {
+		w.mine(1)
+		var height uint64
+		w.call(&height, "getblockcount")
+		w.until("the block", func() bool { h, err := w.alice.Head(w.t.Context()); return err == nil && h.Height == height })
+		have, soon, err := w.alice.Balance(w.t.Context(), contracts.Native(w.coin))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if got, ripe := !have.Less(before.Plus(contracts.Units(3e8))), depth == 6; got != ripe || (!ripe && soon != contracts.Units(3e8)) {
+			w.t.Fatalf("%d deep: has %s, %s on its way, had %s", depth, have, soon, before)
+		}
+	}
+}
