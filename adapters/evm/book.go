@@ -1,6 +1,10 @@
 package evm
 
 import (
+	"bytes"
+	"slices"
+	"strings"
+
 	"photon/contracts"
 	"photon/swap/trade"
 )
@@ -178,7 +182,8 @@ func (n *watched) waits() bool {
 	return (f.Lock != nil && f.Lock.Height == 0) || (f.End != nil && f.End.Height == 0)
 }
 
-// sightings are the fates that are other than last said.
+// sightings are the fates that are other than last said, in the order of their
+// trades.
 func (b book) sightings() []trade.Sighting {
 	var all []trade.Sighting
 	for l, n := range b.legs {
@@ -191,6 +196,12 @@ func (b book) sightings() []trade.Sighting {
 		}
 		all = append(all, trade.Sighting{ID: l.ID, Side: l.Side, Fate: clone(f)})
 	}
+	slices.SortFunc(all, func(x, y trade.Sighting) int {
+		if order := bytes.Compare(x.ID[:], y.ID[:]); order != 0 {
+			return order
+		}
+		return strings.Compare(string(x.Side), string(y.Side))
+	})
 	return all
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"sync"
@@ -247,12 +248,31 @@ func (e *endpoint) dial(ctx context.Context) (*rpc.Client, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	client, err := rpc.DialOptions(ctx, e.url, rpc.WithHTTPClient(&http.Client{Timeout: answerTime}))
+	client, err := rpc.DialOptions(ctx, e.url, rpc.WithHTTPClient(&http.Client{Timeout: answerTime, Transport: bounded{}}))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.host, redact(err))
 	}
 	e.client = client
 	return client, nil
+}
+
+// answerMax is how many bytes of one answer are read.
+const answerMax = 64 << 20
+
+// A bounded transport reads no answer without end.
+type bounded struct{}
+
+func (bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	a, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil {
+		a.Body = boundedBody{io.LimitReader(a.Body, answerMax), a.Body}
+	}
+	return a, err
+}
+
+type boundedBody struct {
+	io.Reader
+	io.Closer
 }
 
 // redact drops the URL from a transport's error.

@@ -32,12 +32,7 @@ import (
 	"photon/adapters/evm"
 	"photon/adapters/smt"
 	"photon/contracts"
-	"photon/swap"
 	"photon/swap/trade"
-)
-
-var (
-	_ swap.Ledger = (*evm.Chain)(nil)
 )
 
 // simID is the chain id of the simulated chain.
@@ -271,6 +266,19 @@ func (p *person) make(t *testing.T, o trade.Order) []trade.Tx {
 		}
 	}
 	return txs
+}
+
+// mined checks that transactions are mined and did what they should.
+func (w *world) mined(txs ...trade.Tx) {
+	w.t.Helper()
+	for _, tx := range txs {
+		r, err := w.sim.Client().TransactionReceipt(bg, commonHash(tx.TxID))
+		if err != nil {
+			w.t.Errorf("%s: %v", tx.Purpose, err)
+		} else if r.Status == 0 {
+			w.t.Errorf("%s reverted after %d gas", tx.Purpose, r.GasUsed)
+		}
+	}
 }
 
 func (w *world) height() uint64 {

@@ -13,15 +13,13 @@ import (
 
 // Gas that is reserved where it cannot be estimated, because an approval is not
 // mined yet or an estimate would show a secret to the endpoint. What is not used
-// costs nothing.
+// costs nothing, so there is room for rules under which storage is dearer.
 const (
-	gasApprove     = 80_000
+	gasApprove     = 200_000
 	gasLock        = 80_000
-	gasLockToken   = 200_000
+	gasLockToken   = 350_000
 	gasRedeem      = 90_000
 	gasRedeemToken = 200_000
-	gasRefund      = 90_000
-	gasRefundToken = 200_000
 	gasPay         = 21_000
 )
 
@@ -253,22 +251,17 @@ func (c *Chain) tokenLock(ctx context.Context, o trade.Order, lock call, a accou
 		return []call{lock}, nil
 	}
 	approve := func(x contracts.Amount) call {
-		return call{to: &token, data: contracts.ApproveCall(c.cfg.Contract, x)}
+		return call{to: &token, data: contracts.ApproveCall(c.cfg.Contract, x), gas: gasApprove}
 	}
 	calls := []call{approve(o.Terms.Amount), lock}
 	if !allowance.IsZero() {
 		calls = append([]call{approve(contracts.Amount{})}, calls...)
 	}
-	// Taking back and giving need about the same: the largest is given to both. A
-	// lock writes up to five slots where an approval writes one.
-	first, err := c.estimate(ctx, calls[0])
+	// Only the first can be estimated: the others find what it has changed.
+	calls[0].gas, err = c.estimate(ctx, calls[0])
 	if err != nil {
 		return nil, fmt.Errorf("approve %s: %w", token, err)
 	}
-	for i := range calls[:len(calls)-1] {
-		calls[i].gas = max(first, gasApprove)
-	}
-	calls[len(calls)-1].gas = max(gasLockToken, 5*first)
 	return calls, nil
 }
 

@@ -91,8 +91,16 @@ func (c *Chain) asked(ctx context.Context, q *question) ([]byte, error) {
 	return readBytes(q.answer)
 }
 
-// Fees is what to lock, redeem and refund asset costs at most at the present
-// price of gas, in wei. Errors: ErrDown, ErrLeg.
+// Gas that things usually use, for quotes.
+const (
+	usualLock      = 56_000
+	usualLockToken = 150_000 // with its approval
+	usualEnd       = 45_000  // a redeem or a refund
+	usualEndToken  = 65_000
+)
+
+// Fees estimates what it costs to lock, redeem and refund asset at the price that
+// would be offered now, in wei. Errors: ErrDown, ErrLeg.
 func (c *Chain) Fees(ctx context.Context, asset contracts.Asset) (lock, redeem, refund contracts.Amount, err error) {
 	if asset.Chain != c.cfg.Chain {
 		return lock, redeem, refund, fmt.Errorf("%w: %s, this is %s", ErrLeg, asset, c.cfg.Chain)
@@ -102,9 +110,9 @@ func (c *Chain) Fees(ctx context.Context, asset contracts.Asset) (lock, redeem, 
 		return lock, redeem, refund, err
 	}
 	if asset.IsNative() {
-		return p.fee(gasLock), p.fee(gasRedeem), p.fee(gasRefund), nil
+		return p.fee(usualLock), p.fee(usualEnd), p.fee(usualEnd), nil
 	}
-	return p.fee(gasApprove + gasLockToken), p.fee(gasRedeemToken), p.fee(gasRefundToken), nil
+	return p.fee(usualLockToken), p.fee(usualEndToken), p.fee(usualEndToken), nil
 }
 
 // Deploy sends the transaction that creates a contract, at once and without the
