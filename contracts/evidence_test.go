@@ -118,6 +118,7 @@ func TestEndOf(t *testing.T) {
 		{"key path with an annex", taproot, together, func(s *spent) {
 			s.tx.TxIn[0].Witness = append(s.tx.TxIn[0].Witness, []byte{txscript.TaprootAnnexTag})
 		}, ByBoth},
+		{"key path with a signature that begins like an annex", taproot, together, item(0, func(b []byte) []byte { b[0] = txscript.TaprootAnnexTag; return b }), ByBoth},
 		{"at another input", taproot, redeemed, func(s *spent) {
 			s.tx.TxIn = append([]*wire.TxIn{{PreviousOutPoint: place(5)}}, s.tx.TxIn...)
 		}, BySecret},
@@ -139,6 +140,9 @@ func TestEndOf(t *testing.T) {
 		{"refund by another leaf", taproot, refunded, item(1, flip), ""},
 		{"another witness script", witness, redeemed, item(-1, flip), ""},
 		{"an item more", taproot, redeemed, func(s *spent) {
+			s.tx.TxIn[0].Witness = append(wire.TxWitness{{1}}, s.tx.TxIn[0].Witness...)
+		}, ""},
+		{"an item more in a refund", taproot, refunded, func(s *spent) {
 			s.tx.TxIn[0].Witness = append(wire.TxWitness{{1}}, s.tx.TxIn[0].Witness...)
 		}, ""},
 		{"an item less", witness, refunded, func(s *spent) { s.tx.TxIn[0].Witness = s.tx.TxIn[0].Witness[1:] }, ""},

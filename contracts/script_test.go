@@ -343,3 +343,29 @@ func TestOutputHoldsTheTerms(t *testing.T) {
 		}
 	}
 }
+
+// What a script was made from and what it gave away can be overwritten; the
+// script stays what it is.
+func TestScriptIsAValue(t *testing.T) {
+	for _, f := range forms {
+		terms := goodTerms(f)
+		s := scriptOf(t, terms)
+		want := s.Output()
+		clear(terms.Redeemer)
+		clear(terms.Refunder)
+		clear(s.Output())
+		for _, way := range []func(testing.TB, Script) (*wire.MsgTx, *txscript.MultiPrevOutFetcher){redeemed, refunded} {
+			tx, _ := way(t, s)
+			for _, item := range tx.TxIn[0].Witness {
+				clear(item)
+			}
+			tx, prevs := way(t, s)
+			if err := run(tx, 0, prevs); err != nil {
+				t.Errorf("%s: %v", f, err)
+			}
+		}
+		if got := s.Output(); !bytes.Equal(got, want) {
+			t.Errorf("%s: output %x, was %x", f, got, want)
+		}
+	}
+}
