@@ -103,13 +103,13 @@ func (c *Client) Take(ctx context.Context, key string, quote contracts.Hash) (ap
 }
 
 // Swaps returns one page of swaps; Next is the cursor of the next.
-func (c *Client) Swaps(ctx context.Context, p api.ListSwapsParams) (api.Swaps, error) {
-	return answer[api.Swaps](c.api.ListSwaps(ctx, &p))
+func (c *Client) Swaps(ctx context.Context, q Query) (api.Swaps, error) {
+	return answer[api.Swaps](c.api.ListSwaps(ctx, q.params()))
 }
 
 // SwapsCSV writes one page of swaps as CSV.
-func (c *Client) SwapsCSV(ctx context.Context, p api.ListSwapsParams, to io.Writer) error {
-	body, err := opened(c.api.ListSwaps(ctx, &p, func(_ context.Context, r *http.Request) error {
+func (c *Client) SwapsCSV(ctx context.Context, q Query, to io.Writer) error {
+	body, err := opened(c.api.ListSwaps(ctx, q.params(), func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Accept", "text/csv")
 		return nil
 	}))

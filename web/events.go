@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	"photon/swap/trade"
@@ -20,7 +21,11 @@ func (s *server) StreamEvents(ctx context.Context, r api.StreamEventsRequestObje
 	default:
 		return nil, fmt.Errorf("%w: %d readers of events", errBusy, cap(s.readers))
 	}
-	return stream{s, ctx, r.Params.LastEventID}, nil
+	after := ""
+	if r.Params.LastEventID != nil {
+		after = *r.Params.LastEventID
+	}
+	return stream{s, ctx, after}, nil
 }
 
 // A stream is /v1/events for one reader.
@@ -81,6 +86,9 @@ func (s stream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 // write sends raw to the reader, or gives him up after a while.
 func (s stream) write(w http.ResponseWriter, raw []byte) error {
 	control := http.NewResponseController(w)
+	if outer, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
+		control = http.NewResponseController(outer.Unwrap()) // Gin's own Flush keeps its error to itself
+	}
 	if err := control.SetWriteDeadline(time.Now().Add(s.writeWait)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return fmt.Errorf("write events: %w", err)
 	}
@@ -89,7 +97,7 @@ func (s stream) write(w http.ResponseWriter, raw []byte) error {
 		err = control.Flush()
 	}
 	if err != nil {
-		if s.ctx.Err() == nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
 			s.figures.dropped.Inc()
 		}
 		return fmt.Errorf("write events: %w", err)

@@ -99,6 +99,9 @@ func (d *desk) Import(_ context.Context, o trade.Offer) error {
 	if string(o.Signature) == "forged" {
 		return fmt.Errorf("%w: signature", trade.ErrOffer)
 	}
+	if err := o.Check(); err != nil {
+		return err
+	}
 	d.offers[o.Digest()] = o
 	return d.fail
 }

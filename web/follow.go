@@ -63,7 +63,7 @@ func (c *Client) Events(ctx context.Context, after string) iter.Seq2[Happening, 
 func (c *Client) follow(ctx context.Context, after *string, show func(Happening) bool) (left bool, err error) {
 	var params api.StreamEventsParams
 	if *after != "" {
-		params.LastEventID = *after
+		params.LastEventID = after
 	}
 	body, err := opened(c.api.StreamEvents(ctx, &params, func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Accept", "text/event-stream")

@@ -43,6 +43,9 @@ func hostName(host string) (string, error) {
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {
 		name, port = host, "80"
+		if strings.HasPrefix(host, ":") || strings.Count(host, ":") > 1 {
+			name = "" // unless it stands in brackets
+		}
 		if inner, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inner, "]") {
 			name = strings.TrimSuffix(inner, "]")
 		}

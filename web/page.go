@@ -6,7 +6,10 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"math"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"photon/contracts"
@@ -14,8 +17,67 @@ import (
 	"photon/web/api"
 )
 
-// A query is which swaps are asked for: newest first, behind a place.
-type query struct {
+// A Query is which page of swaps is asked for. The zero Query is the first page
+// of all.
+type Query struct {
+	State  string // "open" is all that are not at rest; otherwise one status
+	Pair   string // what we pay and what we get, such as "BTC-ETH"
+	Limit  int    // the most swaps of the page; 0 is 50
+	Cursor string // the Next of the page before
+}
+
+func queryOf(p api.ListSwapsParams) Query {
+	var q Query
+	if p.State != nil {
+		q.State = *p.State
+	}
+	if p.Pair != nil {
+		q.Pair = *p.Pair
+	}
+	if p.Limit != nil {
+		q.Limit = int(*p.Limit)
+	}
+	if p.Cursor != nil {
+		q.Cursor = *p.Cursor
+	}
+	return q
+}
+
+// params leaves out what is not asked.
+func (q Query) params() *api.ListSwapsParams {
+	var p api.ListSwapsParams
+	if q.State != "" {
+		p.State = &q.State
+	}
+	if q.Pair != "" {
+		p.Pair = &q.Pair
+	}
+	if q.Limit != 0 {
+		limit := int32(min(q.Limit, math.MaxInt32))
+		p.Limit = &limit
+	}
+	if q.Cursor != "" {
+		p.Cursor = &q.Cursor
+	}
+	return &p
+}
+
+// address is where the page is.
+func (q Query) address() string {
+	v := make(url.Values)
+	for name, value := range map[string]string{"state": q.State, "pair": q.Pair, "cursor": q.Cursor} {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	if q.Limit != 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	return (&url.URL{Path: "/v1/swaps", RawQuery: v.Encode()}).String()
+}
+
+// A filter is a query as it is carried out.
+type filter struct {
 	state string // "open", one status, or "" for all
 	pay   *contracts.Asset
 	get   *contracts.Asset
@@ -29,66 +91,66 @@ type place struct {
 	id     contracts.Hash
 }
 
-// readQuery reads the parameters of a list. Errors: contracts.ErrChain,
+// filter reads what the query says. Errors: contracts.ErrChain,
 // contracts.ErrAddress, errInvalid.
-func readQuery(p api.ListSwapsParams) (query, error) {
-	q := query{state: string(p.State), limit: int(p.Limit)}
-	if q.limit == 0 {
-		q.limit = 50
+func (q Query) filter() (filter, error) {
+	f := filter{state: q.State, limit: q.Limit}
+	if f.limit == 0 {
+		f.limit = 50
 	}
-	if p.Pair != "" {
-		pay, get, _ := strings.Cut(p.Pair, "-")
+	if q.Pair != "" {
+		pay, get, _ := strings.Cut(q.Pair, "-")
 		for _, side := range []struct {
 			text string
 			into **contracts.Asset
-		}{{pay, &q.pay}, {get, &q.get}} {
+		}{{pay, &f.pay}, {get, &f.get}} {
 			asset, err := contracts.ParseAsset(side.text)
 			if err != nil {
-				return query{}, tell(err, "field", "pair")
+				return filter{}, tell(err, "field", "pair")
 			}
 			*side.into = &asset
 		}
 	}
-	if p.Cursor != "" {
-		after, err := parsePlace(p.Cursor)
+	if q.Cursor != "" {
+		after, err := parsePlace(q.Cursor)
 		if err != nil {
-			return query{}, err
+			return filter{}, err
 		}
-		q.after = &after
+		f.after = &after
 	}
-	return q, nil
+	return f, nil
 }
 
-// page picks what q asks for, and the cursor of the next page or "".
-func (q query) page(trades []trade.Trade) (page []trade.Trade, next string) {
+// page picks what is asked for, newest first, and the cursor of the next page or "".
+func (f filter) page(trades []trade.Trade) (page []trade.Trade, next string) {
 	for _, t := range trades {
-		if q.wants(t) {
+		if f.wants(t) {
 			page = append(page, t)
 		}
 	}
 	slices.SortFunc(page, func(a, b trade.Trade) int { return placeOf(a).cmp(placeOf(b)) })
-	if len(page) > q.limit {
-		page = page[:q.limit]
-		next = placeOf(page[q.limit-1]).String()
+	if len(page) > f.limit {
+		page = page[:f.limit]
+		next = placeOf(page[f.limit-1]).String()
 	}
 	return page, next
 }
 
-func (q query) wants(t trade.Trade) bool {
-	switch q.state {
+func (f filter) wants(t trade.Trade) bool {
+	switch f.state {
 	case "":
 	case "open":
 		if t.Status.AtRest() {
 			return false
 		}
 	default:
-		if string(t.Status) != q.state {
+		if string(t.Status) != f.state {
 			return false
 		}
 	}
-	return (q.pay == nil || *q.pay == t.Ours.Terms.Asset) &&
-		(q.get == nil || *q.get == t.Theirs.Terms.Asset) &&
-		(q.after == nil || q.after.cmp(placeOf(t)) < 0)
+	return (f.pay == nil || *f.pay == t.Ours.Terms.Asset) &&
+		(f.get == nil || *f.get == t.Theirs.Terms.Asset) &&
+		(f.after == nil || f.after.cmp(placeOf(t)) < 0)
 }
 
 func placeOf(t trade.Trade) place { return place{t.Number, t.ID} }

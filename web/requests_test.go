@@ -194,7 +194,7 @@ func TestRoutes(t *testing.T) {
 	offer := trade.Offer{
 		Maker: "us", Realm: "dev", Give: contracts.Native(contracts.ETH), Want: contracts.Native(contracts.BTC),
 		Min: contracts.Units(1000), Max: contracts.Units(100_000_000), GiveOf: contracts.Units(1000), WantOf: contracts.Units(60),
-		Expires: 1700009999, FirstTime: 7200, SecondTime: 3600, Form: contracts.P2TR, Signature: []byte{1},
+		Expires: 1700009999, FirstTime: 7200, SecondTime: 3600, GiveConfirmations: 12, WantConfirmations: 6, GiveContract: contracts.Address{0xcc}, Form: contracts.P2TR, Signature: []byte{1},
 	}
 	forged := offer
 	forged.Signature = []byte("forged")

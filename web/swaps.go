@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/url"
-	"strconv"
 
 	"photon/contracts"
 	"photon/web/api"
@@ -13,22 +11,24 @@ import (
 
 // ListSwaps gives one page of swaps, newest first, as JSON or CSV.
 func (s *server) ListSwaps(ctx context.Context, r api.ListSwapsRequestObject) (api.ListSwapsResponseObject, error) {
-	query, err := readQuery(r.Params)
+	query := queryOf(r.Params)
+	filter, err := query.filter()
 	if err != nil {
 		return nil, err
 	}
-	trades, err := s.Book.Trades(ctx, query.state != "open")
+	trades, err := s.Book.Trades(ctx, query.State != "open")
 	if err != nil {
 		return nil, err
 	}
-	found, next := query.page(trades)
+	found, next := filter.page(trades)
 	swaps := make([]api.Swap, len(found))
 	for i, t := range found {
 		swaps[i] = viewSwap(t)
 	}
-	headers := api.ListSwaps200ResponseHeaders{Link: fmt.Sprintf("<%s>; rel=\"self\"", pageAt(r.Params, r.Params.Cursor))}
+	headers := api.ListSwaps200ResponseHeaders{Link: fmt.Sprintf("<%s>; rel=\"self\"", query.address())}
 	if next != "" {
-		headers.Link += fmt.Sprintf(", <%s>; rel=\"next\"", pageAt(r.Params, next))
+		query.Cursor = next
+		headers.Link += fmt.Sprintf(", <%s>; rel=\"next\"", query.address())
 	}
 	if wantsCSV(ctx) {
 		table, err := swapsCSV(swaps)
@@ -38,24 +38,6 @@ func (s *server) ListSwaps(ctx context.Context, r api.ListSwapsRequestObject) (a
 		return api.ListSwaps200TextcsvResponse{Body: bytes.NewReader(table), ContentLength: int64(len(table)), Headers: headers}, nil
 	}
 	return api.ListSwaps200JSONResponse{Body: api.Swaps{Swaps: swaps, Next: next}, Headers: headers}, nil
-}
-
-// pageAt is the address of the page at cursor of a list that p asks for.
-func pageAt(p api.ListSwapsParams, cursor string) string {
-	q := make(url.Values)
-	if cursor != "" {
-		q.Set("cursor", cursor)
-	}
-	if p.State != "" {
-		q.Set("state", string(p.State))
-	}
-	if p.Pair != "" {
-		q.Set("pair", p.Pair)
-	}
-	if p.Limit != 0 {
-		q.Set("limit", strconv.Itoa(int(p.Limit)))
-	}
-	return (&url.URL{Path: "/v1/swaps", RawQuery: q.Encode()}).String()
 }
 
 // TakeQuote begins a swap.

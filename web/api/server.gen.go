@@ -127,48 +127,6 @@ func (e SwapLeave) Valid() bool {
 	}
 }
 
-// Defines values for ListSwapsParamsState.
-const (
-	ListSwapsParamsStateAgreed    ListSwapsParamsState = "agreed"
-	ListSwapsParamsStateCancelled ListSwapsParamsState = "cancelled"
-	ListSwapsParamsStateCompleted ListSwapsParamsState = "completed"
-	ListSwapsParamsStateLocking   ListSwapsParamsState = "locking"
-	ListSwapsParamsStateOpen      ListSwapsParamsState = "open"
-	ListSwapsParamsStateProposed  ListSwapsParamsState = "proposed"
-	ListSwapsParamsStateRedeeming ListSwapsParamsState = "redeeming"
-	ListSwapsParamsStateRefunded  ListSwapsParamsState = "refunded"
-	ListSwapsParamsStateRefunding ListSwapsParamsState = "refunding"
-	ListSwapsParamsStateStranded  ListSwapsParamsState = "stranded"
-)
-
-// Valid indicates whether the value is a known member of the ListSwapsParamsState enum.
-func (e ListSwapsParamsState) Valid() bool {
-	switch e {
-	case ListSwapsParamsStateAgreed:
-		return true
-	case ListSwapsParamsStateCancelled:
-		return true
-	case ListSwapsParamsStateCompleted:
-		return true
-	case ListSwapsParamsStateLocking:
-		return true
-	case ListSwapsParamsStateOpen:
-		return true
-	case ListSwapsParamsStateProposed:
-		return true
-	case ListSwapsParamsStateRedeeming:
-		return true
-	case ListSwapsParamsStateRefunded:
-		return true
-	case ListSwapsParamsStateRefunding:
-		return true
-	case ListSwapsParamsStateStranded:
-		return true
-	default:
-		return false
-	}
-}
-
 // Address defines model for Address.
 type Address struct {
 	Address string `json:"address"`
@@ -728,26 +686,23 @@ type Key = string
 
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
-	LastEventID string `json:"Last-Event-ID,omitempty,omitzero"`
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // ListSwapsParams defines parameters for ListSwaps.
 type ListSwapsParams struct {
 	// State `open` is every swap that is not at rest; otherwise one status
-	State ListSwapsParamsState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+	State *string `form:"state,omitempty" json:"state,omitempty"`
 
 	// Pair What we pay and what we get, such as `BTC-ETH` or `SMT:0x…-BTC`
-	Pair string `form:"pair,omitempty" json:"pair,omitempty,omitzero"`
+	Pair *string `form:"pair,omitempty" json:"pair,omitempty"`
 
 	// Limit The most swaps of a page; without it 50
-	Limit int32 `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next` of the page before
-	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
-
-// ListSwapsParamsState defines parameters for ListSwaps.
-type ListSwapsParamsState string
 
 // TakeQuoteParams defines parameters for TakeQuote.
 type TakeQuoteParams struct {
@@ -933,7 +888,7 @@ func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
 			return
 		}
 
-		params.LastEventID = LastEventID
+		params.LastEventID = &LastEventID
 
 	}
 
