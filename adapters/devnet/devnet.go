@@ -58,8 +58,6 @@ type Config struct {
 	Programs string
 	// Module is the folder of this module's go.mod; "" asks `go env GOMOD`.
 	Module string
-	// Cache is where built binaries are kept; "" is "photon" in the user's cache.
-	Cache string
 	// Ltcd asks for ltcd even where litecoind is installed.
 	Ltcd bool
 	// Progress is told in a sentence what takes time; nil: nobody is. It is
@@ -129,8 +127,8 @@ type node interface {
 }
 
 // Start builds what is missing, starts the nodes side by side, and mines what
-// their soft forks and the maturity of coins need. When one fails, all that ran
-// are stopped. Errors: ErrConfig, ErrProgram, ErrNode, ErrRPC.
+// their soft forks and the maturity of coins need. ctx bounds the start only. When
+// one node fails, all that ran are stopped. Errors: ErrConfig, ErrProgram, ErrNode, ErrRPC.
 func Start(ctx context.Context, cfg Config) (*Net, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err

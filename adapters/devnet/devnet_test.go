@@ -273,33 +273,6 @@ func (v view) movesTime(t *testing.T) {
 	must(t, v.Mine(t.Context(), v.c, 1))
 }
 
-// No process and no port outlives its net.
-func TestNothingIsLeft(t *testing.T) {
-	chains := []contracts.Chain{contracts.BTC, contracts.ETH}
-	n, err := Start(t.Context(), Config{Dir: t.TempDir(), Chains: chains})
-	must(t, err)
-	var pids []int
-	for _, c := range chains {
-		pid, err := n.PID(c)
-		must(t, err)
-		pids = append(pids, pid)
-	}
-	must(t, n.Pause(contracts.BTC)) // a paused node must end too
-	must(t, n.StartMining(contracts.ETH, 10*time.Millisecond))
-	must(t, n.Close())
-	must(t, n.Close())
-	for i, pid := range pids {
-		if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
-			t.Errorf("%s still runs", chains[i])
-		}
-	}
-	for _, url := range []string{n.BTC.URL, n.ETH.HTTP} {
-		if _, err := newEndpoint(url, "", "").post(t.Context(), []byte("{}")); err == nil {
-			t.Errorf("%s still answers", url)
-		}
-	}
-}
-
 func TestConfig(t *testing.T) {
 	used := t.TempDir()
 	must(t, os.Mkdir(filepath.Join(used, "btcd"), 0o700))

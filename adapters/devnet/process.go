@@ -120,6 +120,13 @@ func (p *process) alive() bool {
 	}
 }
 
+// over is closed when the program, as last started, has ended.
+func (p *process) over() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
+}
+
 func (p *process) pid() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,7 +141,7 @@ func (p *process) pid() int {
 func (p *process) await(ctx context.Context, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
-	turn := time.NewTicker(pollEvery)
+	turn, over := time.NewTicker(pollEvery), p.over()
 	defer turn.Stop()
 	for {
 		err := ready(ctx)
@@ -142,7 +149,7 @@ func (p *process) await(ctx context.Context, ready func(context.Context) error) 
 			return nil
 		}
 		select {
-		case <-p.ended:
+		case <-over:
 			return fmt.Errorf("%w: %s ended: %s: %s", ErrNode, p.path, p.cmd.ProcessState, p.lastWords())
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %s does not answer: %w: %w", ErrNode, p.path, ctx.Err(), err)
@@ -188,10 +195,11 @@ func (p *process) resume() error { return p.signal(goOn) }
 
 // kill returns when the program is gone.
 func (p *process) kill() error {
+	over := p.over()
 	if err := p.signal(syscall.SIGKILL); err != nil {
 		return err
 	}
-	<-p.ended
+	<-over
 	return nil
 }
 
@@ -200,13 +208,14 @@ func (p *process) stop() error {
 	if p.pid() == 0 {
 		return nil
 	}
+	over := p.over()
 	if errors.Join(p.signal(syscall.SIGTERM), p.signal(goOn)) != nil {
 		return p.end() // it has just ended, or cannot be asked
 	}
 	patience := time.NewTimer(stopWithin)
 	defer patience.Stop()
 	select {
-	case <-p.ended:
+	case <-over:
 		return nil
 	case <-patience.C:
 	}

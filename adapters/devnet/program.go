@@ -10,15 +10,18 @@ import (
 	"time"
 )
 
-// The programs that can be built, by name: packages of go.mod's tool lines.
-var tools = map[string]string{
-	"btcd": "github.com/btcsuite/btcd",
-	"ltcd": "github.com/ltcsuite/ltcd",
-	"geth": "github.com/ethereum/go-ethereum/cmd/geth",
+// tools are the programs that can be built, by name: tool lines of this module's
+// go.mod, or of one nested in it.
+var tools = map[string]struct{ folder, pkg string }{
+	"btcd":    {".", "github.com/btcsuite/btcd"},
+	"ltcd":    {".", "github.com/ltcsuite/ltcd"},
+	"geth":    {".", "github.com/ethereum/go-ethereum/cmd/geth"},
+	"smtnode": {"adapters/devnet/smtnode", "photon/adapters/devnet/smtnode"},
 }
 
-// slowBuild is when a build is worth a word: one that was done before is quicker.
-const slowBuild = 1500 * time.Millisecond
+// slowBuild is when a build is worth a word: one that was done before takes about
+// a second.
+const slowBuild = 5 * time.Second
 
 // program returns the path of a node's binary: from cfg.Programs, or built from
 // the versions that go.mod pins. Errors: ErrProgram.
@@ -40,45 +43,8 @@ func (c Config) program(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if name == "smtnode" {
-		return c.buildNested(ctx, root)
-	}
 	// `go tool -n` builds into Go's own cache and prints the path there.
-	return goCommand(ctx, root, "tool", "-n", tools[name])
-}
-
-// buildNested builds the SMT node, which has a go.mod of its own.
-func (c Config) buildNested(ctx context.Context, root string) (string, error) {
-	cache := c.Cache
-	if cache == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "", fmt.Errorf("%w: %w", ErrProgram, err)
-		}
-		cache = filepath.Join(user, "photon")
-	}
-	cache, err := filepath.Abs(cache)
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrProgram, err)
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", fmt.Errorf("%w: %w", ErrProgram, err)
-	}
-	// Built beside and renamed: another process may be running the old one.
-	fresh, err := os.MkdirTemp(cache, "build-")
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrProgram, err)
-	}
-	defer os.RemoveAll(fresh)
-	made, path := filepath.Join(fresh, "smtnode"), filepath.Join(cache, "smtnode")
-	nested := filepath.Join(root, "adapters", "devnet", "smtnode")
-	if _, err := goCommand(ctx, nested, "build", "-o", made, "."); err != nil {
-		return "", err
-	}
-	if err := os.Rename(made, path); err != nil {
-		return "", fmt.Errorf("%w: %w", ErrProgram, err)
-	}
-	return path, nil
+	return goCommand(ctx, filepath.Join(root, filepath.FromSlash(tools[name].folder)), "tool", "-n", tools[name].pkg)
 }
 
 // module is the folder of this module's go.mod.

@@ -23,7 +23,7 @@ type endpoint struct {
 // newEndpoint keeps no connection open: litecoind does not end before its last
 // one has.
 func newEndpoint(url, user, password string) endpoint {
-	return endpoint{url, user, password, &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}}
+	return endpoint{url, user, password, &http.Client{Timeout: 3 * time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}}
 }
 
 // A refusal is a node's own error.

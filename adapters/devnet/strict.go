@@ -129,23 +129,29 @@ func (s strict) answer(r *http.Request, q request) (reply, error) {
 	if err != nil {
 		return a, err
 	}
-	var got struct {
-		Result json.RawMessage `json:"result"`
-		Error  *refusal        `json:"error"`
-	}
-	if err := json.Unmarshal(raw, &got); err != nil {
-		return a, fmt.Errorf("%w: not an answer: %.100q", ErrRPC, raw)
-	}
-	a.Result, a.Error = got.Result, got.Error
-	if a.Error != nil {
-		forgive(q.Method, &a)
-	} else if a.Result, err = s.age(q.Method, a.Result, hashesOnly); err != nil {
+	got, err := s.read(q.Method, raw, hashesOnly)
+	if err != nil {
 		return a, err
 	}
-	if a.Error == nil && a.Result == nil {
+	a.Result, a.Error = got.Result, got.Error
+	return a, nil
+}
+
+// read applies the rules to the node's answer.
+func (s strict) read(method string, raw []byte, hashesOnly bool) (a reply, err error) {
+	if err := json.Unmarshal(raw, &a); err != nil {
+		return reply{}, fmt.Errorf("%w: not an answer: %.100q", ErrRPC, raw)
+	}
+	switch {
+	case a.Error != nil:
+		a.Result = nil
+		forgive(method, &a)
+		return a, nil
+	case a.Result == nil:
 		a.Result = json.RawMessage("null")
 	}
-	return a, nil
+	a.Result, err = s.age(method, a.Result, hashesOnly)
+	return a, err
 }
 
 // unknown are the methods that Spectrum's node does not have, in the namespaces

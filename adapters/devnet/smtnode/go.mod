@@ -1,6 +1,6 @@
 module photon/adapters/devnet/smtnode
 
-go 1.23
+go 1.26.0
 
 require github.com/ethereum/go-ethereum v1.13.15
 
@@ -89,3 +89,5 @@ require (
 )
 
 replace github.com/fjl/memsize => ./memsize
+
+tool photon/adapters/devnet/smtnode
