@@ -254,13 +254,11 @@ func (d *Desk) redeem(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 			return err
 		}
 	}
-	if together, err := d.together(ctx, l, t, o); err == nil {
+	together, err := d.together(ctx, l, t, o)
+	if err == nil {
 		return d.storeAndSend(ctx, l, together)
-	} else if t.Role == trade.First && unix(time.Now()) < t.AloneBy() && errors.Is(err, errBusy) {
-		return err
-	} else {
-		d.Log.Info("redeems alone", "trade", t.ID, "because", err)
 	}
+	d.Log.Info("redeems alone", "trade", t.ID, "because", err)
 	alone := *held
 	alone.Held = false
 	return d.storeAndSend(ctx, l, alone)

@@ -2,16 +2,12 @@ package swap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"photon/contracts"
 	"photon/swap/trade"
 )
-
-// errBusy marks a partner who may yet sign.
-var errBusy = errors.New("no signature yet")
 
 // cosignWithin is how long a partner may take to sign.
 const cosignWithin = 10 * time.Second
@@ -27,13 +23,9 @@ func (d *Desk) together(ctx context.Context, l Ledger, t trade.Trade, o trade.Or
 	if err != nil {
 		return trade.Tx{}, fmt.Errorf("propose: %w", err)
 	}
-	q := session.Request()
-	if o.Purpose == trade.Redeem {
-		q.Secret = o.Secret.Reveal()
-	}
 	ctx, cancel := context.WithTimeout(ctx, cosignWithin)
 	defer cancel()
-	raw, err := d.Peer.Ask(ctx, t.Partner, trade.Encode(q))
+	raw, err := d.Peer.Ask(ctx, t.Partner, trade.Encode(session.Request()))
 	if err != nil {
 		return trade.Tx{}, fmt.Errorf("ask to cosign: %w", err)
 	}

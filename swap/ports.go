@@ -74,17 +74,10 @@ type Ledger interface {
 // only and its nonces are used once.
 type Cosigner interface {
 	// Propose begins a session for o, which is ours to redeem or refund.
-	Propose(ctx context.Context, o trade.Order) (CosignSession, error)
+	Propose(ctx context.Context, o trade.Order) (trade.CosignSession, error)
 	// Cosign answers a partner's request about a leg that o describes from our
 	// side. It builds the transaction itself from o and q's destination and fee.
 	Cosign(ctx context.Context, o trade.Order, q trade.CosignRequest) (trade.CosignAnswer, error)
-}
-
-// A CosignSession is one use of one nonce.
-type CosignSession interface {
-	Request() trade.CosignRequest
-	// Finish checks the partner's half and returns the whole transaction.
-	Finish(trade.CosignAnswer) (trade.Tx, error)
 }
 
 // A Peer carries messages to other nodes, encrypted, to whom they are meant. In

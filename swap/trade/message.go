@@ -67,6 +67,14 @@ type CosignAnswer struct {
 	Partial []byte `json:"partial"` // 32 bytes, BIP-327
 }
 
+// A CosignSession is one use of one nonce: our half of a signature of both. It
+// lives in memory only.
+type CosignSession interface {
+	Request() CosignRequest
+	// Finish checks the partner's half and returns the whole transaction.
+	Finish(CosignAnswer) (Tx, error)
+}
+
 // An OffersRequest asks a node for its offers.
 type OffersRequest struct{}
 

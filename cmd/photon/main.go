@@ -1,0 +1,72 @@
+// Package main joins the rooms into one binary.
+//
+//	photon node …      a node: its desk, chains, store, peers and API (node.go, wire.go)
+//	photon swap …      offers, quotes, trades       asks a node over its API (swap.go)
+//	photon wallet …    balances, addresses, sends   as swap (wallet.go)
+//	photon keys …      one mnemonic, encrypted at rest (keys.go)
+//	photon doctor      is everything in order here? (doctor.go)
+//	photon demo        every swap on real chain nodes on this machine (demo.go)
+//	photon bench …     the numbers, as JSON (bench.go)
+//
+// The one rule: nothing is decided here. A command reads what a person says,
+// hands it to a room, and prints the answer.
+//
+// Exit codes: 0 done, 1 failed, 2 not understood, 3 refused or not enough, 4 took
+// too long, 5 the node does not answer.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitRefused     = 3
+	exitTimeout     = 4
+	exitUnreachable = 5
+)
+
+// errUsage marks what a person must say otherwise.
+var errUsage = errors.New("usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := rootCommand()
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "photon:", err)
+		stop()
+		os.Exit(exitCode(err))
+	}
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "photon",
+		Short:         "Atomic swaps between BTC, LTC, ETH and SMT",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.AddCommand(nodeCommand(), swapCommand(), walletCommand(), demoCommand(), keysCommand(), versionCommand())
+	return root
+}
+
+// exactly is cobra.ExactArgs with an error of ours.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return fmt.Errorf("%w: want %s", errUsage, what)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"photon/adapters/keys"
+	"photon/adapters/peer"
+	"photon/adapters/store"
+	"photon/contracts"
+	"photon/swap"
+	"photon/swap/trade"
+	"photon/web"
+)
+
+func nodeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "node", Short: "runs a node until it is told to stop", Args: exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := readConfig(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			return runNode(cmd.Context(), cfg)
+		},
+	}
+	configFlags(cmd.Flags())
+	return cmd
+}
+
+// runNode opens what a node is made of, joins it, and runs it until ctx ends.
+// What was opened is closed in reverse.
+func runNode(ctx context.Context, cfg config) error {
+	log := cfg.logger()
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	password, err := readPassword(cfg.Data, cfg.Password)
+	if err != nil {
+		return err
+	}
+	ring, err := keys.Open(filepath.Join(cfg.Data, keyFile), password)
+	if err != nil {
+		return err
+	}
+	kept, err := store.Open(ctx, cfg.Database)
+	if err != nil {
+		return err
+	}
+	defer closing(log, "store", kept.Close)
+	ledgers, err := openLedgers(ctx, cfg, ring, kept, log)
+	if err != nil {
+		return err
+	}
+	listen := cfg.PeerListen
+	if len(listen) == 0 && cfg.Realm != "dev" {
+		listen = []string{"/ip4/0.0.0.0/tcp/8646"}
+	}
+	node, err := peer.New(peer.Config{
+		Identity: ring.Identity(), Account: ring.Account(contracts.ETH), Realm: cfg.Realm, Log: log,
+		Listen: listen, MDNS: cfg.LAN, Book: kept,
+	})
+	if err != nil {
+		return err
+	}
+	defer closing(log, "peer", node.Close)
+	times, err := cfg.times()
+	if err != nil {
+		return err
+	}
+	feed := web.NewFeed(4096)
+	desk := swap.New(swap.Config{
+		Ledgers: ledgers, Contracts: cfg.contracts(), Confirmations: cfg.confirmations(), Peer: node, Store: kept, Offers: kept,
+		Secrets: ring, Verify: peer.Verify, Profile: times, Realm: cfg.Realm, RefundOnly: cfg.RefundOnly, Notify: feed.Publish, Log: log,
+	})
+	node.Handle(desk.Receive)
+	return serveNode(ctx, cfg, desk, node, ledgers, feed, log)
+}
+
+// serveNode runs the desk and its API side by side; the end of one ends both.
+func serveNode(ctx context.Context, cfg config, desk *swap.Desk, node *peer.Node, ledgers map[contracts.Chain]swap.Ledger, feed *web.Feed, log *slog.Logger) error {
+	token, err := apiToken(cfg.Data)
+	if err != nil {
+		return err
+	}
+	wallets := map[contracts.Chain]web.Wallet{}
+	for c, l := range ledgers {
+		wallets[c] = l.(web.Wallet)
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	handler, err := web.New(web.Config{
+		Maker: desk, Taker: desk, Book: desk, Wallets: wallets, Status: status{desk, cfg.RefundOnly}, Peers: node, Feed: feed,
+		Tokens: cfg.tokens(), Version: version(), Realm: cfg.Realm, Features: []string{"swap"},
+		Token: token, Hosts: cfg.Hosts, Metrics: metrics, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen for the API: %w", err)
+	}
+	if err := writeFile(filepath.Join(cfg.Data, addressFile), "http://"+listener.Addr().String()); err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return desk.Run(ctx) })
+	g.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve the API: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		feed.Close()
+		bound, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		return server.Shutdown(bound)
+	})
+	log.Info("started", "identity", node.Self(), "api", listener.Addr(), "peers", node.Addresses())
+	return g.Wait()
+}
+
+// closing closes what was opened and says so when that fails.
+func closing(log *slog.Logger, what string, closer func() error) {
+	if err := closer(); err != nil {
+		log.Error("could not close", "what", what, "err", err)
+	}
+}
+
+// The files by which commands on this machine find a node.
+const (
+	tokenFile   = "token"
+	addressFile = "api"
+)
+
+// apiToken reads the token that callers must show, or makes one.
+func apiToken(data string) (string, error) {
+	path := filepath.Join(data, tokenFile)
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		return strings.TrimSpace(string(raw)), nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("token file: %w", err)
+	}
+	var b [32]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", fmt.Errorf("make token: %w", err)
+	}
+	token := hex.EncodeToString(b[:])
+	return token, writeFile(path, token)
+}
+
+// writeFile writes a small file for our own eyes, whole or not at all.
+func writeFile(path, text string) error {
+	temp := path + ".new"
+	if err := os.WriteFile(temp, []byte(text+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	return nil
+}
+
+// A status is how a desk is, in the API's words.
+type status struct {
+	desk       *swap.Desk
+	refundOnly bool
+}
+
+// Ready says why the node cannot serve.
+func (s status) Ready(ctx context.Context) error {
+	select {
+	case <-s.desk.Ready():
+		return nil
+	default:
+		heads, err := s.desk.Heads(ctx)
+		if err != nil {
+			return err
+		}
+		var silent []string
+		for c := range s.desk.Ledgers {
+			if _, told := heads[c]; !told {
+				silent = append(silent, string(c))
+			}
+		}
+		return fmt.Errorf("no block yet of %s", strings.Join(silent, ", "))
+	}
+}
+
+// Heads returns the newest block of each chain.
+func (s status) Heads(ctx context.Context) (map[contracts.Chain]trade.Head, error) {
+	return s.desk.Heads(ctx)
+}
+
+// Mode is "normal" or "refund-only".
+func (s status) Mode() string {
+	if s.refundOnly {
+		return "refund-only"
+	}
+	return "normal"
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package main
+
+import "syscall"
+
+// dieWithParent is for Linux only; elsewhere the demo's own end stops its nodes.
+func dieWithParent() *syscall.SysProcAttr { return nil }
