@@ -140,7 +140,7 @@ func passing(err error) bool {
 // try sends q once over one stream. Errors: what the other's greeting is refused
 // for, errNoAddress, the line's.
 func (n *Node) try(ctx context.Context, p *partner, q request) (answer, error) {
-	if err := n.dial(ctx, p.id); err != nil {
+	if err := n.dial(ctx, p); err != nil {
 		return answer{}, err
 	}
 	opening, cancel := context.WithTimeout(ctx, n.cfg.Patience)
@@ -214,9 +214,10 @@ func (n *Node) converse(ctx context.Context, s network.Stream, p *partner, q req
 	return a, nil
 }
 
-// dial makes a connection unless there is one, by all addresses that we
-// remember and all that libp2p has heard. Errors: errNoAddress, ErrUnreachable.
-func (n *Node) dial(ctx context.Context, id peer.ID) error {
+// dial makes a connection unless there is one, by all addresses that we were
+// told or remember and all that libp2p has heard. Errors: errNoAddress, ErrUnreachable.
+func (n *Node) dial(ctx context.Context, p *partner) error {
+	id := p.id
 	if n.connected(id) {
 		return nil
 	}
@@ -224,6 +225,7 @@ func (n *Node) dial(ctx context.Context, id peer.ID) error {
 	if err != nil {
 		n.log.Warn("addresses not read", "partner", id, "err", err)
 	}
+	addrs = append(addrs, n.partners.where(p)...)
 	if len(addrs) == 0 && len(n.host.Peerstore().Addrs(id)) == 0 {
 		return errNoAddress
 	}

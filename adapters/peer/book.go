@@ -71,19 +71,21 @@ func (n *Node) Connect(ctx context.Context, addr string) (string, error) {
 		return "", err
 	}
 	defer leave()
-	if id != n.host.ID() && !n.connected(id) {
-		dialing, cancel := n.untilClosed(ctx)
-		defer cancel()
-		n.forgetFailures(id)
-		if err := n.host.Connect(dialing, peer.AddrInfo{ID: id, Addrs: []multiaddr.Multiaddr{at}}); err != nil {
-			return "", fmt.Errorf("%w: %s: %w", ErrUnreachable, addr, err)
+	ctx, cancel := n.untilClosed(ctx)
+	defer cancel()
+	p := n.partners.use(id)
+	defer n.partners.release(p)
+	if id != n.host.ID() {
+		// A connection that we have may be dead without our knowing: what is
+		// tried after it must know the address too.
+		n.partners.tell(p, at)
+		if err := n.dial(ctx, p); err != nil {
+			return "", fmt.Errorf("%s: %w", addr, err)
 		}
 	}
 	if _, err := n.exchange(ctx, id, request{kind: hello}); err != nil {
 		return "", err
 	}
-	p := n.partners.use(id)
-	defer n.partners.release(p)
 	return id.String(), n.remember(ctx, p, at.String())
 }
 

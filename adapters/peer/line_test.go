@@ -2,7 +2,9 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -45,8 +47,8 @@ func TestCutAnywhereIsAnsweredOnce(t *testing.T) {
 			}
 		}
 	}
-	if line.cuts < 20 {
-		t.Errorf("only %d cuts", line.cuts)
+	if cuts := line.count(); cuts < 20 {
+		t.Errorf("only %d cuts", cuts)
 	}
 }
 
@@ -153,7 +155,7 @@ func TestBadLine(t *testing.T) {
 		})
 	}
 	work.Wait()
-	if line.cuts == 0 {
+	if line.count() == 0 {
 		t.Error("the line was never cut")
 	}
 }
@@ -241,5 +243,86 @@ func TestPartnersAreFoundAgain(t *testing.T) {
 			a = newNode(t, 0, withA)
 			mustAsk(t, a, b.Self(), "found by the book again")
 		})
+	}
+}
+
+// We hold a connection that is dead without our knowing, and are told where the
+// partner is now: the new address is tried too.
+func TestNewAddressBehindADeadConnection(t *testing.T) {
+	a := newNode(t, 0, func(c *Config) { c.Patience = 200 * time.Millisecond })
+	b, line := behind(t, 1)
+	connect(t, a, b)
+	line.swallow()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !a.connected(b.host.ID()) {
+		t.Fatal("we know that the connection is dead")
+	}
+	again := newNode(t, 1)
+	connect(t, a, again)
+	mustAsk(t, a, again.Self(), "x")
+}
+
+// A brokenBook has no pages to give and takes none.
+type brokenBook struct{}
+
+func (brokenBook) Get(context.Context, string) ([]byte, error) { return nil, errBook }
+func (brokenBook) Put(context.Context, string, []byte) error   { return errBook }
+
+var errBook = errors.New("disk is gone")
+
+// Who connects is told that the address is not kept; messages pass all the same.
+func TestBrokenBook(t *testing.T) {
+	a, b := newNode(t, 0, func(c *Config) { c.Book = brokenBook{} }), newNode(t, 1)
+	_, err := a.Connect(within(t, soon), b.Addresses()[0])
+	wantError(t, err, errBook)
+	mustAsk(t, a, b.Self(), "x")
+	mustAsk(t, b, a.Self(), "x")
+}
+
+// The book keeps the newest addresses, a few of each kind, and no strangers.
+func TestBookIsBounded(t *testing.T) {
+	pages := &memoryBook{pages: map[string][]byte{}}
+	k, id := &book{store: pages}, idOf(t, mustKey(t, 0))
+	at := func(i int) string { return fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", 100+i) }
+	note := func(given string, heard []string, wanted bool) page {
+		t.Helper()
+		if err := k.note(t.Context(), id, given, heard, wanted); err != nil {
+			t.Fatal(err)
+		}
+		p, err := k.read(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if p := note("", []string{at(1)}, false); len(p.Heard) > 0 || len(pages.pages) > 0 {
+		t.Errorf("a stranger is in the book: %v", p)
+	}
+	for i := range maxGiven + 2 {
+		note(at(i), nil, true)
+	}
+	if p := note(at(3), nil, true); !slices.Equal(p.Given, []string{at(3), at(5), at(4), at(2)}) {
+		t.Errorf("given %v", p.Given)
+	}
+	var many []string
+	for i := range maxHeard + 1 {
+		many = append(many, at(i))
+	}
+	if p := note("", many, false); len(p.Heard) != maxHeard || len(p.Given) != maxGiven {
+		t.Errorf("%d and %d addresses", len(p.Heard), len(p.Given))
+	}
+	if p := note("", []string{at(50)}, false); !slices.Equal(p.Heard, []string{at(50)}) {
+		t.Errorf("heard %v", p.Heard)
+	}
+	if p := note("", nil, false); !slices.Equal(p.Heard, []string{at(50)}) {
+		t.Errorf("after hearing nothing: %v", p.Heard)
+	}
+	pages.pages[pageKey(id)] = []byte("{")
+	_, err := k.addresses(t.Context(), id)
+	wantError(t, err, ErrAddress)
+	if p := note(at(1), nil, true); !slices.Equal(p.Given, []string{at(1)}) {
+		t.Errorf("a spoilt page is not written anew: %v", p)
 	}
 }

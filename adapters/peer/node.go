@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/gologshim"
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
@@ -172,6 +173,10 @@ func New(cfg Config) (*Node, error) {
 	}
 	return n, nil
 }
+
+// LogLibrary has libp2p log to h what it has to say; otherwise it writes errors
+// to stderr. It holds for the whole process and is called before the first New.
+func LogLibrary(h slog.Handler) { gologshim.SetDefaultHandler(h) }
 
 // newHost makes a libp2p host that listens nowhere yet: TCP with Noise, QUIC,
 // and no service for strangers.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/time/rate"
 )
 
@@ -32,11 +33,12 @@ type partner struct {
 	id       peer.ID
 	greeting greeting
 	greeted  bool
-	noted    bool          // its addresses are in the book
-	users    int           // who hold it: it is not forgotten meanwhile
-	running  int           // requests of it that are being answered
-	rate     *rate.Limiter // of its requests
-	asks     chan struct{} // holds a token for each of our requests to it
+	told     []multiaddr.Multiaddr // where Connect was told last that it is; at most one
+	noted    bool                  // its addresses are in the book
+	users    int                   // who hold it: it is not forgotten meanwhile
+	running  int                   // requests of it that are being answered
+	rate     *rate.Limiter         // of its requests
+	asks     chan struct{}         // holds a token for each of our requests to it
 
 	answers map[requestID]*list.Element // of *kept
 	order   *list.List                  // oldest in front
@@ -131,6 +133,20 @@ func (ps *partners) leave(p *partner) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	p.running--
+}
+
+// tell notes where p is said to be, until we know better.
+func (ps *partners) tell(p *partner, at multiaddr.Multiaddr) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	p.told = []multiaddr.Multiaddr{at}
+}
+
+// where returns what tell noted.
+func (ps *partners) where(p *partner) []multiaddr.Multiaddr {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return p.told
 }
 
 // toNote reports whether p's addresses are still to be written down.

@@ -24,6 +24,7 @@ type proxy struct {
 	dials  int
 	cuts   int
 	closed bool
+	end    chan struct{} // closed with the proxy
 	holes  []net.Conn // what they bring vanishes
 
 	delay func() time.Duration // of each piece; nil for none
@@ -42,7 +43,7 @@ func newProxy(t testing.TB) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{t: t, listen: l, conns: map[net.Conn]bool{}, cutIn: [2]int{-1, -1}}
+	p := &proxy{t: t, listen: l, conns: map[net.Conn]bool{}, end: make(chan struct{}), cutIn: [2]int{-1, -1}}
 	p.work.Go(p.accept)
 	t.Cleanup(func() {
 		if err := l.Close(); err != nil {
@@ -51,6 +52,7 @@ func newProxy(t testing.TB) *proxy {
 		p.mu.Lock()
 		p.closed = true
 		p.mu.Unlock()
+		close(p.end)
 		p.cut()
 		p.work.Wait()
 	})
@@ -83,6 +85,13 @@ func (p *proxy) cut() {
 		c.Close()
 	}
 	p.cuts++
+}
+
+// count is how often the line was cut.
+func (p *proxy) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cuts
 }
 
 // cutAfter cuts once n more bytes have passed one way.
@@ -149,6 +158,9 @@ func (p *proxy) pipe(way int, from, to net.Conn) {
 	for {
 		n, err := from.Read(buf)
 		if err != nil {
+			if p.vanishes(from) { // its end too
+				<-p.end
+			}
 			return
 		}
 		if p.vanishes(from) {

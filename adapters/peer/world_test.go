@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -151,4 +152,15 @@ func wantError(t testing.TB, err error, want ...error) {
 	}
 }
 
-func repeat(s string, n int) string { return fmt.Sprint(strings.Repeat(s, n)) }
+func repeat(s string, n int) string { return strings.Repeat(s, n) }
+
+// TestMain checks at the end that closed nodes have left nothing running.
+func TestMain(m *testing.M) {
+	LogLibrary(slog.DiscardHandler)
+	code := m.Run()
+	if left := ours(); code == 0 && len(left) > 0 {
+		fmt.Fprintf(os.Stderr, "still running after all nodes were closed:\n%s\n", strings.Join(left, "\n\n"))
+		code = 1
+	}
+	os.Exit(code)
+}
