@@ -156,5 +156,6 @@ func (s *simnet) submit(ctx context.Context, b *wire.MsgBlock) error {
 
 // offer submits a block in hex and returns why the node does not take it, or "".
 func (s *simnet) offer(ctx context.Context, block string) (reason string, err error) {
-	return reason, s.call(ctx, &reason, "submitblock", block)
+	err = s.call(ctx, &reason, "submitblock", block)
+	return reason, err
 }

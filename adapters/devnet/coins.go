@@ -53,9 +53,11 @@ func (s *simnet) fund(ctx context.Context, address string, amount contracts.Amou
 		return "", fmt.Errorf("fund: %w", err)
 	}
 	var id string
-	if err := s.call(ctx, &id, "sendrawtransaction", hex.EncodeToString(raw.Bytes())); err != nil {
+	text := hex.EncodeToString(raw.Bytes())
+	if err := s.call(ctx, &id, "sendrawtransaction", text); err != nil {
 		return "", err
 	}
+	s.paid = append(s.paid, text)
 	s.coins = rest
 	if change > 0 {
 		s.coins = append(s.coins, coin{wire.OutPoint{Hash: tx.TxHash(), Index: 1}, change, 0})

@@ -108,9 +108,7 @@ func (v view) clock(t *testing.T) int64 {
 		must(t, err)
 		return at
 	}
-	var q struct{ MedianTime int64 }
-	must(t, v.endpoint().call(t.Context(), &q, "getblockchaininfo"))
-	return q.MedianTime
+	return v.info(t).MedianTime
 }
 
 // worlds are all nodes there are.
@@ -134,6 +132,10 @@ func TestNodes(t *testing.T) {
 				t.Errorf("clock is %d s ahead of the wall after the start", -behind)
 			}
 			t.Logf("height %d, clock %d s behind the wall", v.at(t), behind)
+			if !v.c.EVM() {
+				t.Run("soft forks", v.hasForks)
+				t.Run("time lock", v.holdsLocked)
+			}
 			t.Run("mine", v.mines)
 			t.Run("fund", v.funds)
 			t.Run("reorg", v.reorgs)
@@ -247,6 +249,8 @@ func (v view) restarts(t *testing.T) {
 	must(t, v.Mine(t.Context(), v.c, 1))
 	before := v.at(t)
 	hash := v.hash(t, before)
+	_, err := v.Fund(t.Context(), v.c, v.address(t), contracts.Units(1e8))
+	must(t, err)
 	must(t, v.Kill(v.c))
 	if _, err := v.Height(t.Context(), v.c); err == nil {
 		t.Error("a killed node answers")
@@ -261,7 +265,12 @@ func (v view) restarts(t *testing.T) {
 	if err := v.Restart(t.Context(), v.c); !errors.Is(err, ErrNode) {
 		t.Errorf("started twice: %v", err)
 	}
+	id, err := v.Fund(t.Context(), v.c, v.address(t), contracts.Units(1e8))
+	must(t, err)
 	must(t, v.Mine(t.Context(), v.c, 1))
+	if !v.mined(t, id) {
+		t.Error("a payment after the restart is not mined")
+	}
 }
 
 func (v view) movesTime(t *testing.T) {
@@ -269,6 +278,15 @@ func (v view) movesTime(t *testing.T) {
 	must(t, v.SetTime(t.Context(), v.c, to))
 	if now := v.clock(t); now < to.Unix() || now > to.Unix()+5 {
 		t.Fatalf("clock is at %d, want %d", now, to.Unix())
+	}
+	before := v.at(t)
+	must(t, v.SetTime(t.Context(), v.c, to.Add(-time.Second)))
+	if now := v.at(t); now != before {
+		t.Errorf("%d blocks for a time that has been", now-before)
+	}
+	err := v.SetTime(t.Context(), v.c, time.Now().Add(3*time.Hour))
+	if bound := v.c == contracts.BTC || v.c == contracts.LTC && !v.LTC.Core; errors.Is(err, ErrTime) != bound || !bound && err != nil {
+		t.Errorf("three hours ahead: %v", err)
 	}
 	must(t, v.Mine(t.Context(), v.c, 1))
 }

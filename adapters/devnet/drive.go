@@ -126,9 +126,9 @@ func (n *Net) Reorg(ctx context.Context, c contracts.Chain, depth int) error {
 }
 
 // SetTime makes blocks until a time lock at t is open: median time past is after
-// t on BTC and LTC, the newest block is not before t on ETH and SMT. Clocks go
-// forward only, and btcd and ltcd refuse blocks more than two hours ahead of the
-// wall clock. Errors: ErrTime.
+// t on BTC and LTC, the newest block is not before t on ETH and SMT. It makes none
+// when it is open already. btcd and ltcd refuse blocks more than two hours ahead
+// of the wall clock. Errors: ErrTime.
 func (n *Net) SetTime(ctx context.Context, c contracts.Chain, t time.Time) error {
 	return n.on(c, "set time of", func(r *running) error { return r.setTime(ctx, t.Unix()) })
 }

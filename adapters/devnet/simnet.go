@@ -3,6 +3,7 @@ package devnet
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -29,6 +30,8 @@ const (
 	premined = 450
 	// halving is the number of blocks after which the reward halves on simnet.
 	halving = 210_000
+	// medianOf is how many blocks median time past looks at.
+	medianOf = 11
 	// ahead is how far a block may be before the wall clock, in seconds.
 	ahead = 2 * 60 * 60
 )
@@ -53,6 +56,7 @@ type simnet struct {
 	coins  []coin
 	made   int64    // blocks built
 	past   []string // every block submitted, in hex
+	paid   []string // every payment made, in hex
 }
 
 func startBTC(ctx context.Context, cfg Config, n *Net) (*running, error) {
@@ -147,11 +151,13 @@ func (s *simnet) ready(ctx context.Context) error {
 }
 
 func (s *simnet) height(ctx context.Context) (h uint64, err error) {
-	return h, s.call(ctx, &h, "getblockcount")
+	err = s.call(ctx, &h, "getblockcount")
+	return h, err
 }
 
 // revive submits every block again, as peers would: btcd and ltcd keep up to
-// five minutes of blocks in memory, and lose them when killed.
+// five minutes of blocks in memory, and lose them when killed. Then it sends our
+// own payments again, because later ones spend their change.
 func (s *simnet) revive(ctx context.Context) error {
 	for _, raw := range s.past {
 		reason, err := s.offer(ctx, raw)
@@ -160,6 +166,11 @@ func (s *simnet) revive(ctx context.Context) error {
 		}
 		if reason != "" && !strings.Contains(reason, "already have") {
 			return fmt.Errorf("submitblock: %w: %s", ErrRPC, reason)
+		}
+	}
+	for _, raw := range s.paid {
+		if err := s.call(ctx, nil, "sendrawtransaction", raw); err != nil && !errors.As(err, new(refusal)) {
+			return err // one that is mined is refused
 		}
 	}
 	return nil
@@ -177,12 +188,18 @@ func (s *simnet) mine(ctx context.Context, n int) error {
 // mineAt makes the next block, stamped at unix second at or as soon after as the
 // rules allow.
 func (s *simnet) mineAt(ctx context.Context, at int64) error {
-	var t template
-	rules := map[string]any{"capabilities": []string{"coinbasevalue"}, "rules": []string{"segwit"}}
-	if err := s.call(ctx, &t, "getblocktemplate", rules); err != nil {
+	t, err := s.next(ctx)
+	if err != nil {
 		return err
 	}
 	return s.add(ctx, t, at)
+}
+
+// next asks what the next block is to be made of.
+func (s *simnet) next(ctx context.Context) (t template, err error) {
+	err = s.call(ctx, &t, "getblocktemplate", map[string]any{
+		"capabilities": []string{"coinbasevalue"}, "rules": []string{"segwit"}})
+	return t, err
 }
 
 // add builds a block, submits it, and remembers its reward.
@@ -205,7 +222,10 @@ func (s *simnet) setTime(ctx context.Context, t int64) error {
 	if most := time.Now().Unix() + ahead - 60; t+1 > most {
 		return fmt.Errorf("%w: %d is more than two hours ahead, the most is %d", ErrTime, t, most)
 	}
-	for range 6 {
+	if n, err := s.next(ctx); err != nil || n.MinTime-1 > t {
+		return err
+	}
+	for range medianOf/2 + 1 {
 		if err := s.mineAt(ctx, t+1); err != nil {
 			return err
 		}
@@ -262,7 +282,7 @@ func (s *simnet) forget(height uint64) {
 // median is the latest time among a block and the ten before it: not before
 // their median, so a second later is late enough.
 func (s *simnet) median(ctx context.Context, hash string) (latest int64, err error) {
-	for range 11 {
+	for range medianOf {
 		var h struct {
 			Time   int64  `json:"time"`
 			Parent string `json:"previousblockhash"`
