@@ -25,7 +25,7 @@ type proxy struct {
 	cuts   int
 	closed bool
 	end    chan struct{} // closed with the proxy
-	holes  []net.Conn // what they bring vanishes
+	holes  []net.Conn    // what they bring vanishes
 
 	delay func() time.Duration // of each piece; nil for none
 	rate  int                  // bytes a second each way; 0 for all
