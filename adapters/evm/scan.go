@@ -2,8 +2,8 @@ package evm
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"math/big"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
@@ -171,13 +171,20 @@ func (c *Chain) payments(ctx context.Context) error {
 	return nil
 }
 
-// unpriced lists the transactions that may be ours and whose fee is not known:
-// locks of our legs, and ends that only we have a reason to make.
+// fewFees is how many fees are looked up at once, so that a start with many legs
+// is not held up by what is only to be shown.
+const fewFees = 300
+
+// unpriced lists some of the transactions that may be ours and whose fee is not
+// known: locks of our legs, and ends that only we have a reason to make.
 func (c *Chain) unpriced() []contracts.Hash {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var ids []contracts.Hash
 	for l, n := range c.book.legs {
+		if len(ids) >= fewFees {
+			break
+		}
 		if n.fate.Lock != nil && !n.lockPriced && l.Side == trade.Ours {
 			ids = append(ids, n.fate.Lock.TxID)
 		}
@@ -191,40 +198,63 @@ func (c *Chain) unpriced() []contracts.Hash {
 // paid returns what transactions cost us; 0 for those that another sent. One
 // that is not mined is left out.
 func (c *Chain) paid(ctx context.Context, ids []contracts.Hash) (map[contracts.Hash]contracts.Amount, error) {
-	qs := make([]*question, 0, 2*len(ids))
-	for _, id := range ids {
-		qs = append(qs,
-			&question{method: "eth_getTransactionReceipt", args: []any{hash(id)}},
-			&question{method: "eth_getTransactionByHash", args: []any{hash(id)}})
+	fees := map[contracts.Hash]contracts.Amount{}
+	answers, err := c.each(ctx, "eth_getTransactionReceipt", ids)
+	if err != nil {
+		return nil, err
+	}
+	var bare []receipt // receipts that do not say the price
+	for _, raw := range answers {
+		r, mined, err := readReceipt(raw)
+		switch {
+		case err != nil:
+			return nil, err
+		case !mined:
+		case r.From != c.account:
+			fees[r.TxID] = contracts.Amount{}
+		case r.Price == nil:
+			bare = append(bare, r)
+		default:
+			fees[r.TxID] = Price{Cap: r.Price}.fee(r.Gas)
+		}
+	}
+	var unsaid []contracts.Hash
+	for _, r := range bare {
+		unsaid = append(unsaid, r.TxID)
+	}
+	if answers, err = c.each(ctx, "eth_getTransactionByHash", unsaid); err != nil {
+		return nil, err
+	}
+	for i, r := range bare {
+		price, err := readPrice(answers[i])
+		if err != nil {
+			return nil, err
+		}
+		fees[r.TxID] = Price{Cap: price}.fee(r.Gas)
+	}
+	return fees, nil
+}
+
+// each asks one question about every id.
+func (c *Chain) each(ctx context.Context, method string, ids []contracts.Hash) ([]json.RawMessage, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	qs := make([]*question, len(ids))
+	for i, id := range ids {
+		qs[i] = &question{method: method, args: []any{hash(id)}}
 	}
 	if _, err := c.pool.ask(ctx, qs...); err != nil {
 		return nil, err
 	}
-	fees := map[contracts.Hash]contracts.Amount{}
-	for i, id := range ids {
-		if err := qs[2*i].err; err != nil {
-			return nil, err
+	answers := make([]json.RawMessage, len(ids))
+	for i, q := range qs {
+		if q.err != nil {
+			return nil, q.err
 		}
-		r, mined, err := readReceipt(qs[2*i].answer)
-		if err != nil {
-			return nil, err
-		}
-		if !mined {
-			continue
-		}
-		if r.From != c.account {
-			fees[id] = contracts.Amount{}
-			continue
-		}
-		price := r.Price
-		if price == nil {
-			if price, err = readPrice(qs[2*i+1].answer); err != nil {
-				return nil, err
-			}
-		}
-		fees[id] = amountOf(new(big.Int).Mul(price, new(big.Int).SetUint64(r.Gas)))
+		answers[i] = q.answer
 	}
-	return fees, nil
+	return answers, nil
 }
 
 // displaced forgets transactions of ours that will never be mined: at the tip,
