@@ -407,8 +407,12 @@ func TestAgree(t *testing.T) {
 func BenchmarkBlock(b *testing.B) {
 	f := newBench(b, contracts.BTC)
 	f.node.mineEmpty(10)
+	var legs []trade.Watch
 	for i := range uint64(10_000) {
-		f.watch(f.leg(i + 1))
+		legs = append(legs, f.leg(i+1))
+	}
+	if err := f.Watch(b.Context(), legs...); err != nil {
+		b.Fatal(err)
 	}
 	f.step()
 	block := &Block{}

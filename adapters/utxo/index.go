@@ -83,15 +83,11 @@ func newIndex(coin Coin, value func(wire.OutPoint) (int64, bool)) *index {
 		dirty: map[*leg]struct{}{}, ripe: map[*target]struct{}{}, value: value}
 }
 
-// add watches w; nil when it is watched already.
-func (x *index) add(w trade.Watch) (*leg, error) {
+// add watches w, whose script is given; nil when it is watched already.
+func (x *index) add(w trade.Watch, script contracts.Script) *leg {
 	key := legKey{w.ID, w.Side}
 	if x.legs[key] != nil {
-		return nil, nil
-	}
-	script, err := contracts.NewScript(w.Terms)
-	if err != nil {
-		return nil, err
+		return nil
 	}
 	t := x.targets[string(script.Output())]
 	if t == nil {
@@ -101,7 +97,7 @@ func (x *index) add(w trade.Watch) (*leg, error) {
 	l := &leg{watch: w, target: t}
 	t.legs = append(t.legs, l)
 	x.legs[key] = l
-	return l, nil
+	return l
 }
 
 // remove ends the watch of w.

@@ -255,6 +255,9 @@ func (n *rpcNode) Tx(ctx context.Context, id chainhash.Hash) (*wire.MsgTx, error
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrDown, n.endpoint, err)
 	}
+	if len(tx.TxIn) == 0 {
+		return nil, fmt.Errorf("%w: transaction %s lies in the extension block only", ErrMissing, id)
+	}
 	if got := tx.TxHash(); got != id {
 		return nil, fmt.Errorf("%w: %s gives transaction %s for %s", ErrDown, n.endpoint, got, id)
 	}

@@ -262,8 +262,9 @@ func (c *Chain) Send(ctx context.Context, tx trade.Tx) error {
 	if err != nil {
 		return err
 	}
-	if c.waiting.byID[msg.TxHash()] == nil {
-		if err := c.hear([]*wire.MsgTx{msg}); err != nil {
+	id := msg.TxHash()
+	if w := c.waiting.byID[id]; w == nil || w.tx == nil {
+		if err := c.hear([]chainhash.Hash{id}, []*wire.MsgTx{msg}); err != nil {
 			return err
 		}
 	}

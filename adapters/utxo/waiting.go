@@ -52,13 +52,14 @@ func (c *Chain) listen(ctx context.Context) error {
 		c.poke()
 		return nil
 	}
-	txs, err := c.fetch(ctx, c.unknown(ids))
+	fresh := c.unknown(ids)
+	txs, err := c.fetch(ctx, fresh)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.hear(txs); err != nil {
+	if err := c.hear(fresh, txs); err != nil {
 		return err
 	}
 	here := make(map[chainhash.Hash]struct{}, len(ids))
@@ -90,7 +91,8 @@ func (c *Chain) unknown(ids []chainhash.Hash) (fresh []chainhash.Hash) {
 	return fresh
 }
 
-// fetch reads transactions, a few at a time. One that is gone meanwhile is nil.
+// fetch reads transactions, a few at a time. One that is gone meanwhile, or that
+// lies in the extension block only, is nil.
 func (c *Chain) fetch(ctx context.Context, ids []chainhash.Hash) ([]*wire.MsgTx, error) {
 	txs, errs := make([]*wire.MsgTx, len(ids)), make([]error, len(ids))
 	var wait sync.WaitGroup
@@ -109,14 +111,15 @@ func (c *Chain) fetch(ctx context.Context, ids []chainhash.Hash) ([]*wire.MsgTx,
 }
 
 // hear looks through waiting transactions. c.mu is held.
-func (c *Chain) hear(txs []*wire.MsgTx) error {
+func (c *Chain) hear(ids []chainhash.Hash, txs []*wire.MsgTx) error {
 	again := c.shaken
-	for _, tx := range txs {
-		if tx == nil {
+	for i, id := range ids {
+		w := &sighted{id: id, tx: txs[i], pos: c.waiting.next}
+		c.waiting.next++
+		c.waiting.byID[id] = w
+		if w.tx == nil {
 			continue
 		}
-		w := &sighted{id: tx.TxHash(), tx: tx, pos: c.waiting.next}
-		c.waiting.next++
 		if err := c.concern(w); err != nil {
 			return err
 		}
@@ -124,7 +127,6 @@ func (c *Chain) hear(txs []*wire.MsgTx) error {
 		if !w.concerns && len(c.waiting.byID) > maxKept {
 			w.tx = nil
 		}
-		c.waiting.byID[w.id] = w
 	}
 	// A parent may have come after its child.
 	for again {
