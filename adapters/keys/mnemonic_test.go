@@ -85,6 +85,7 @@ func TestMnemonicsThatAreRefused(t *testing.T) {
 		{"spaced and shouted", func(w []string) string { return "\t" + strings.ToUpper(strings.Join(w, " \r\n")) }, nil, ""},
 		{"empty", func([]string) string { return "" }, ErrWords, "0, want 12"},
 		{"eleven words", func(w []string) string { return strings.Join(w[:11], " ") }, ErrWords, "11, want"},
+		{"nine words", func(w []string) string { return strings.Join(w[:9], " ") }, ErrWords, "9, want"},
 		{"thirteen words", func(w []string) string { return strings.Join(w, " ") + " about" }, ErrWords, "13, want"},
 		{"twenty-seven words", func([]string) string { return strings.Repeat("abandon ", 27) }, ErrWords, "27, want"},
 		{"far too long", func([]string) string { return strings.Repeat("abandon ", 1000) }, ErrWords, "8000 bytes"},
