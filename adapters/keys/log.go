@@ -70,7 +70,8 @@ func (k Keyring) SealLog(plain []byte) ([]byte, error) {
 }
 
 // OpenLog returns, in order, every record of a log that is whole and ours, and
-// an error about the first line that is not, if there is one.
+// an error about the first line that another mnemonic sealed, or else about the
+// first that is not whole, if there is one.
 // Errors: ErrNotYours, ErrLog.
 func (k Keyring) OpenLog(log []byte) (records [][]byte, err error) {
 	line := 0
@@ -82,7 +83,7 @@ func (k Keyring) OpenLog(log []byte) (records [][]byte, err error) {
 		plain, bad := k.openRecord(text)
 		if bad == nil {
 			records = append(records, plain)
-		} else if err == nil {
+		} else if err == nil || (errors.Is(bad, ErrNotYours) && !errors.Is(err, ErrNotYours)) {
 			err = fmt.Errorf("line %d: %w", line, bad)
 		}
 	}

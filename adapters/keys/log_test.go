@@ -57,6 +57,7 @@ func TestLogsThatAreNotWhole(t *testing.T) {
 		{"cut off by a crash, then continued", one + two[:40] + three, "one three", ErrLog, "line 4"},
 		{"of another wallet", record(other, "one") + record(other, "two"), "", ErrNotYours, "line 2"},
 		{"one of another wallet", one + record(other, "two") + three, "one three", ErrNotYours, "line 4"},
+		{"cut off, then of another wallet", one[:40] + record(other, "two") + record(other, "two") + three, "three", ErrNotYours, "line 3"},
 		{"a letter changed", one + two[:30] + flip(two[30]) + two[31:] + three, "one three", ErrLog, "line 4"},
 		{"something else", "photon\n", "", ErrLog, "line 1"},
 		{"a huge line", one + strings.Repeat("A", 2<<20) + "\n", "one", ErrLog, "line 3"},
