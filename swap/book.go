@@ -103,11 +103,15 @@ func (d *Desk) Send(ctx context.Context, id contracts.Hash, asset contracts.Asse
 	if amount.IsZero() {
 		return trade.Tx{}, fmt.Errorf("%w: nothing to send", contracts.ErrAmount)
 	}
+	pays := contracts.Sum{Asset: asset, Amount: amount}.String() + " to " + to
 	stored, err := d.Store.Txs(ctx, id)
 	if err != nil {
 		return trade.Tx{}, fmt.Errorf("load transactions: %w", err)
 	}
 	if len(stored) > 0 {
+		if stored[0].Pays != pays {
+			return trade.Tx{}, fmt.Errorf("%w: under this id %s was sent", trade.ErrConflict, stored[0].Pays)
+		}
 		return stored[0], l.Send(ctx, stored[0])
 	}
 	txs, err := l.Prepare(ctx, trade.Order{
@@ -122,5 +126,6 @@ func (d *Desk) Send(ctx context.Context, id contracts.Hash, asset contracts.Asse
 		l.Release(tx)
 		return trade.Tx{}, fmt.Errorf("%w: fee %s is above %s", trade.ErrShort, tx.Fee, maxFee)
 	}
+	tx.Pays = pays
 	return tx, d.storeAndSend(ctx, l, tx)
 }

@@ -15,8 +15,8 @@
 //
 // Start reading at [Desk.Run]; then [trade.Trade], which decides. The chapters:
 // offers.go (maker), take.go (taker), receive.go (messages in), tell.go
-// (messages out), carry.go and cosign.go (transactions), book.go (what people
-// ask).
+// (messages out), carry.go and cosign.go (transactions), journal.go (what
+// survives a lost disk), book.go (what people ask).
 package swap
 
 import (
@@ -41,6 +41,7 @@ type Config struct {
 	Peer          Peer
 	Store         Store
 	Offers        Offers
+	Journal       Journal
 	Secrets       Secrets
 	Verify        func(identity string, digest contracts.Hash, signature []byte) error
 	Profile       trade.Profile
@@ -118,6 +119,9 @@ func (d *Desk) Ready() <-chan struct{} { return d.ready }
 // load takes up what the last run left: trades, what their transactions reserve,
 // and the watch on both legs of each.
 func (d *Desk) load(ctx context.Context) error {
+	if err := d.recover(ctx); err != nil {
+		return err
+	}
 	all, err := d.Store.Trades(ctx, true)
 	if err != nil {
 		return fmt.Errorf("load trades: %w", err)
@@ -271,6 +275,9 @@ func overlaps(c trade.Change, touched map[contracts.Hash]bool) bool {
 func (d *Desk) store(ctx context.Context, c trade.Change) error {
 	if len(c.Trades)+len(c.Effects)+len(c.Done) == 0 {
 		return nil
+	}
+	if err := d.journal(c.Trades); err != nil {
+		return err
 	}
 	if err := d.Store.Save(ctx, c); err != nil {
 		return fmt.Errorf("save %d trades: %w", len(c.Trades), err)

@@ -85,8 +85,8 @@ type Cosigner interface {
 type Peer interface {
 	// Self is our identity.
 	Self() string
-	// Ask sends body to a node and returns its answer. It tries once; whoever
-	// asks again is answered from the same state.
+	// Ask sends body to a node and returns its answer. It tries until ctx ends;
+	// whoever asks again is answered from the same state.
 	Ask(ctx context.Context, to string, body []byte) ([]byte, error)
 }
 
@@ -113,6 +113,15 @@ type Offers interface {
 	SaveOffer(ctx context.Context, o trade.Offer) error
 	Offers(ctx context.Context) ([]trade.Offer, error)
 	DropOffer(ctx context.Context, id contracts.Hash) error
+}
+
+// A Journal is a small sealed log beside the mnemonic. With the two alone a lost
+// node's trades are found again on the chains. In the house: adapters/keys.
+type Journal interface {
+	// Append stores records, durable when it returns.
+	Append(records ...[]byte) error
+	// Records returns every whole record of ours, oldest first.
+	Records() ([][]byte, error)
 }
 
 // Secrets derives the secrets of trades, so that none is ever stored. In the

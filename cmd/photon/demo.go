@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"photon/adapters/devnet"
 	"photon/contracts"
+	"photon/scenario/stage"
 )
 
 // A demo is everything that `photon demo` shows: real chains, four people, and
@@ -24,13 +23,11 @@ import (
 type demo struct {
 	options demoOptions
 	dir     string
-	net     *devnet.Net
-	tokens  map[contracts.Chain]contracts.Asset // one on each EVM chain
-	locks   map[contracts.Chain]contracts.Address
+	stage   *stage.Stage
 	board   *board
 
-	alice, bob  *person // swap all day
-	carol, dave *person // tell the story of the refund
+	alice, bob  *stage.Person // swap all day
+	carol, dave *stage.Person // tell the story of the refund
 }
 
 // demoOptions are what a person can ask of a demo.
@@ -136,7 +133,7 @@ func readKinds(text string) ([]string, error) {
 // runDemo sets the stage, tells the stories and clears up.
 func runDemo(ctx context.Context, o demoOptions) error {
 	started := time.Now()
-	d := &demo{options: o, dir: o.dir, board: newBoard(os.Stdout, o.json), tokens: map[contracts.Chain]contracts.Asset{}, locks: map[contracts.Chain]contracts.Address{}}
+	d := &demo{options: o, dir: o.dir, board: newBoard(os.Stdout, o.json)}
 	if d.dir == "" {
 		dir, err := os.MkdirTemp("", "photon-demo-")
 		if err != nil {
@@ -146,7 +143,7 @@ func runDemo(ctx context.Context, o demoOptions) error {
 		defer os.RemoveAll(dir)
 	}
 	defer d.close()
-	if err := d.stage(ctx); err != nil {
+	if err := d.open(ctx); err != nil {
 		return err
 	}
 	ready := time.Since(started)
@@ -169,27 +166,25 @@ func runDemo(ctx context.Context, o demoOptions) error {
 	return nil
 }
 
-// stage starts the chains and the people, and gives them money.
-func (d *demo) stage(ctx context.Context) error {
-	var err error
+// open starts the chains and the people, and gives them money.
+func (d *demo) open(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find myself: %w", err)
+	}
 	d.board.say("starting btcd, litecoind, geth and an SMT chain")
-	d.net, err = devnet.Start(ctx, devnet.Config{
-		Dir: filepath.Join(d.dir, "chains"), Chains: contracts.Chains, Ltcd: d.options.ltcd, Progress: func(s string) { d.board.say("%s", s) },
+	d.stage, err = stage.Open(ctx, stage.Config{
+		Dir: d.dir, Program: self, Ltcd: d.options.ltcd, Say: func(s string) { d.board.say("%s", s) },
 	})
 	if err != nil {
 		return err
 	}
-	if err := d.deploy(ctx); err != nil {
+	if err := d.stage.Mine(time.Second); err != nil {
 		return err
-	}
-	for c := range slices.Values(contracts.Chains) {
-		if err := d.net.StartMining(c, time.Second); err != nil {
-			return err
-		}
 	}
 	d.board.say("starting the nodes of Alice, Bob, Carol and Dave")
 	people := []struct {
-		at      **person
+		at      **stage.Person
 		name    string
 		profile string
 	}{{&d.alice, "alice", longTimes}, {&d.bob, "bob", longTimes}, {&d.carol, "carol", shortTimes}, {&d.dave, "dave", shortTimes}}
@@ -199,7 +194,7 @@ func (d *demo) stage(ctx context.Context) error {
 			continue
 		}
 		g.Go(func() (err error) {
-			*p.at, err = d.person(starting, p.name, p.profile)
+			*p.at, err = d.stage.Person(starting, p.name, p.profile)
 			return err
 		})
 	}
@@ -207,10 +202,10 @@ func (d *demo) stage(ctx context.Context) error {
 		return err
 	}
 	d.board.say("giving them money")
-	if err := d.fund(ctx); err != nil {
+	if err := d.stage.Fund(ctx); err != nil {
 		return err
 	}
-	d.board.say("everything runs; API of Alice at %s, of Bob at %s", d.alice.base, d.bob.base)
+	d.board.say("everything runs; API of Alice at %s, of Bob at %s", d.alice.Base, d.bob.Base)
 	return nil
 }
 
@@ -267,8 +262,8 @@ func (d *demo) program() []story {
 		}
 	}
 	if slices.Contains(d.options.only, kindToken) {
-		all = append(all, story{pair{contracts.Native(contracts.BTC), d.tokens[contracts.ETH]}, kindToken},
-			story{pair{d.tokens[contracts.SMT], contracts.Native(contracts.LTC)}, kindToken})
+		all = append(all, story{pair{contracts.Native(contracts.BTC), d.stage.Tokens[contracts.ETH]}, kindToken},
+			story{pair{d.stage.Tokens[contracts.SMT], contracts.Native(contracts.LTC)}, kindToken})
 	}
 	if slices.Contains(d.options.only, kindCrash) {
 		all = append(all, story{pair{contracts.Native(contracts.LTC), contracts.Native(contracts.ETH)}, kindCrash})
@@ -277,15 +272,11 @@ func (d *demo) program() []story {
 }
 
 func (d *demo) close() {
-	for _, p := range []*person{d.alice, d.bob, d.carol, d.dave} {
-		if p != nil {
-			p.stop()
-		}
+	if d.stage == nil {
+		return
 	}
-	if d.net != nil {
-		if err := d.net.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, "photon: close the chains:", err)
-		}
+	if err := d.stage.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "photon: close the stage:", err)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"photon/scenario/stage"
 )
 
 // A board shows a demo as it goes: on a terminal a table that is drawn anew, in
@@ -154,7 +156,7 @@ func (b *board) summary(s summary, reports []report) error {
 }
 
 // next says what a person can try while the demo keeps running.
-func (b *board) next(alice, bob *person) {
+func (b *board) next(alice, bob *stage.Person) {
 	fmt.Fprintf(b.out, `
 Everything keeps running until you press Ctrl-C. Try, in another terminal:
 
@@ -163,5 +165,5 @@ Everything keeps running until you press Ctrl-C. Try, in another terminal:
   bin/photon swap offers --from %[3]s --data %[1]s
   bin/photon swap take OFFER --watch --data %[1]s
   bin/photon swap list --data %[1]s
-`, alice.data, bob.data, bob.address)
+`, alice.Data, bob.Data, bob.Address)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"photon/contracts"
+	"photon/scenario/stage"
 	"photon/swap/trade"
 	"photon/web"
 	"photon/web/api"
@@ -53,13 +54,13 @@ type telling struct {
 	*demo
 	report  report
 	pair    pair
-	taker   *person // pays and locks first
-	maker   *person
+	taker   *stage.Person // pays and locks first
+	maker   *stage.Person
 	id      contracts.Hash
 	started time.Time
 }
 
-func (d *demo) begin(p pair, kind string, taker, maker *person) *telling {
+func (d *demo) begin(p pair, kind string, taker, maker *stage.Person) *telling {
 	return &telling{demo: d, pair: p, taker: taker, maker: maker, started: time.Now(), report: report{
 		Pair: p.String(), Kind: kind, Status: "failed", LockTxID: map[contracts.Chain]contracts.Hash{}, RedeemTxID: map[contracts.Chain]contracts.Hash{},
 		RefundTxID: map[contracts.Chain]contracts.Hash{}, Fees: map[string]map[string]contracts.Amount{},
@@ -130,7 +131,7 @@ func (t *telling) refund(ctx context.Context) error {
 	if _, err := t.until(ctx, t.taker, func(s api.Swap) bool { return s.Status == trade.Locking }); err != nil {
 		return err
 	}
-	t.maker.kill()
+	t.maker.Kill()
 	taken, err := t.follow(ctx, t.taker, trade.Refunded)
 	if err != nil {
 		return err
@@ -153,28 +154,28 @@ func (t *telling) take(ctx context.Context) error {
 		return err
 	}
 	give, want := stake(t.pair.get), stake(t.pair.pay)
-	offer, err := t.maker.client.Offer(ctx, api.Draft{
+	offer, err := t.maker.Client.Offer(ctx, api.Draft{
 		Give: t.pair.get, Want: t.pair.pay, Min: give, Max: give, GiveOf: give, WantOf: want, Expires: uint64(time.Now().Add(10 * time.Minute).Unix()),
 	})
 	if err != nil {
 		return fmt.Errorf("offer: %w", err)
 	}
-	if _, err := t.taker.client.Connect(ctx, t.maker.address); err != nil {
+	if _, err := t.taker.Client.Connect(ctx, t.maker.Address); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	if _, err := t.taker.client.Fetch(ctx, t.maker.identity); err != nil {
+	if _, err := t.taker.Client.Fetch(ctx, t.maker.Identity); err != nil {
 		return fmt.Errorf("fetch offers: %w", err)
 	}
-	quote, err := t.taker.client.Quote(ctx, offer.Id, give)
+	quote, err := t.taker.Client.Quote(ctx, offer.Id, give)
 	if err != nil {
 		return fmt.Errorf("quote: %w", err)
 	}
-	taken, err := t.taker.client.Take(ctx, web.NewKey(), quote.Id)
+	taken, err := t.taker.Client.Take(ctx, web.NewKey(), quote.Id)
 	if err != nil {
 		return fmt.Errorf("take: %w", err)
 	}
 	t.id = taken.Id
-	if err := t.maker.client.Withdraw(ctx, offer.Id); err != nil {
+	if err := t.maker.Client.Withdraw(ctx, offer.Id); err != nil {
 		return fmt.Errorf("withdraw offer: %w", err)
 	}
 	return nil
@@ -186,46 +187,46 @@ func (t *telling) crash(ctx context.Context) error {
 	if _, err := t.until(ctx, t.maker, func(s api.Swap) bool { return s.Pay.Lock != nil }); err != nil {
 		return err
 	}
-	t.maker.kill()
+	t.maker.Kill()
 	t.show("Bob is killed")
 	if _, err := t.until(ctx, t.taker, func(s api.Swap) bool { return s.Get.End != nil && s.Get.End.Height > 0 }); err != nil {
 		return err
 	}
 	t.show("Bob comes back")
-	return t.maker.start(ctx)
+	return t.maker.Start(ctx)
 }
 
 // follow shows a person's side of the swap until it is at rest, which must be in
 // the status wanted.
-func (t *telling) follow(ctx context.Context, p *person, wanted trade.Status) (api.Swap, error) {
+func (t *telling) follow(ctx context.Context, p *stage.Person, wanted trade.Status) (api.Swap, error) {
 	s, err := t.until(ctx, p, func(s api.Swap) bool { return s.Status.AtRest() || s.Status == trade.Stranded })
 	if err != nil {
 		return s, err
 	}
 	if s.Status != wanted {
-		return s, fmt.Errorf("%s's side is %s: %s%s", p.name, s.Status, s.Reason, s.Frozen)
+		return s, fmt.Errorf("%s's side is %s: %s%s", p.Name, s.Status, s.Reason, s.Frozen)
 	}
 	return s, nil
 }
 
 // until polls a person's side of the swap until it is as wanted.
-func (t *telling) until(ctx context.Context, p *person, wanted func(api.Swap) bool) (api.Swap, error) {
+func (t *telling) until(ctx context.Context, p *stage.Person, wanted func(api.Swap) bool) (api.Swap, error) {
 	for {
-		s, err := p.client.Swap(ctx, t.id)
+		s, err := p.Client.Swap(ctx, t.id)
 		if problem := (*web.Problem)(nil); errors.As(err, &problem) && problem.Status == 404 {
 			err = nil // the taker's wish has not reached him yet
 		} else if err == nil {
-			t.show(p.name + ": " + state(s))
+			t.show(p.Name + ": " + state(s))
 			if wanted(s) {
 				return s, nil
 			}
 		}
 		if err != nil {
-			return s, fmt.Errorf("ask %s: %w", p.name, err)
+			return s, fmt.Errorf("ask %s: %w", p.Name, err)
 		}
 		select {
 		case <-ctx.Done():
-			return s, fmt.Errorf("%s's side is still %s: %w", p.name, state(s), ctx.Err())
+			return s, fmt.Errorf("%s's side is still %s: %w", p.Name, state(s), ctx.Err())
 		case <-time.After(150 * time.Millisecond):
 		}
 	}
@@ -250,7 +251,7 @@ func (t *telling) show(step string) {
 
 // note takes transactions and fees from each side's own view.
 func (t *telling) note(sides ...api.Swap) {
-	people := []*person{t.taker, t.maker}
+	people := []*stage.Person{t.taker, t.maker}
 	for i, s := range sides {
 		for _, leg := range []api.Leg{s.Pay, s.Get} {
 			if leg.Lock != nil {
@@ -265,7 +266,7 @@ func (t *telling) note(sides ...api.Swap) {
 		for _, f := range s.Fees {
 			fees[string(f.Chain)] = fees[string(f.Chain)].Plus(f.Amount)
 		}
-		t.report.Fees[people[i].name] = fees
+		t.report.Fees[people[i].Name] = fees
 	}
 }
 
@@ -273,13 +274,13 @@ func (t *telling) note(sides ...api.Swap) {
 // its way to them counts.
 func (t *telling) balances(ctx context.Context, into *map[string]map[string]contracts.Amount) error {
 	all := map[string]map[string]contracts.Amount{}
-	for _, p := range []*person{t.taker, t.maker} {
-		if p.process == nil {
+	for _, p := range []*stage.Person{t.taker, t.maker} {
+		if !p.Running() {
 			continue // killed for the story
 		}
-		balances, err := p.client.Balances(ctx)
+		balances, err := p.Client.Balances(ctx)
 		if err != nil {
-			return fmt.Errorf("%s's balances: %w", p.name, err)
+			return fmt.Errorf("%s's balances: %w", p.Name, err)
 		}
 		has := map[string]contracts.Amount{}
 		for _, b := range balances {
@@ -287,11 +288,11 @@ func (t *telling) balances(ctx context.Context, into *map[string]map[string]cont
 				continue
 			}
 			if b.Confirmed == nil || b.Pending == nil {
-				return fmt.Errorf("%s: %s does not answer", p.name, b.Asset)
+				return fmt.Errorf("%s: %s does not answer", p.Name, b.Asset)
 			}
 			has[short(b.Asset)] = b.Confirmed.Plus(*b.Pending)
 		}
-		all[p.name] = has
+		all[p.Name] = has
 	}
 	*into = all
 	return nil
@@ -324,7 +325,7 @@ func (t *telling) wrong(swapped bool) string {
 		for asset, has := range after {
 			want := t.report.BalanceBefore[name][asset]
 			pays, gets := t.pair.pay, t.pair.get
-			if name == t.maker.name {
+			if name == t.maker.Name {
 				pays, gets = gets, pays
 			}
 			if swapped && short(gets) == asset {

@@ -36,7 +36,7 @@ func nodeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runNode(cmd.Context(), cfg)
+			return runNode(cmd.Context(), cfg, nil)
 		},
 	}
 	configFlags(cmd.Flags())
@@ -44,9 +44,11 @@ func nodeCommand() *cobra.Command {
 }
 
 // runNode opens what a node is made of, joins it, and runs it until ctx ends.
-// What was opened is closed in reverse.
-func runNode(ctx context.Context, cfg config) error {
+// What was opened is closed in reverse. before, which may be nil, is called when
+// the journal is open and nothing runs yet.
+func runNode(ctx context.Context, cfg config, before func(*keys.Journal) error) error {
 	log := cfg.logger()
+	peer.LogLibrary(log.Handler())
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
@@ -63,6 +65,16 @@ func runNode(ctx context.Context, cfg config) error {
 		return err
 	}
 	defer closing(log, "store", kept.Close)
+	journal, err := ring.OpenJournal(filepath.Join(cfg.Data, journalFile))
+	if err != nil {
+		return err
+	}
+	defer closing(log, "journal", journal.Close)
+	if before != nil {
+		if err := before(journal); err != nil {
+			return err
+		}
+	}
 	ledgers, err := openLedgers(ctx, cfg, ring, kept, log)
 	if err != nil {
 		return err
@@ -85,7 +97,7 @@ func runNode(ctx context.Context, cfg config) error {
 	}
 	feed := web.NewFeed(4096)
 	desk := swap.New(swap.Config{
-		Ledgers: ledgers, Contracts: cfg.contracts(), Confirmations: cfg.confirmations(), Peer: node, Store: kept, Offers: kept,
+		Ledgers: ledgers, Contracts: cfg.contracts(), Confirmations: cfg.confirmations(), Peer: node, Store: kept, Offers: kept, Journal: journal,
 		Secrets: ring, Verify: peer.Verify, Profile: times, Realm: cfg.Realm, RefundOnly: cfg.RefundOnly, Notify: feed.Publish, Log: log,
 	})
 	node.Handle(desk.Receive)
@@ -146,10 +158,12 @@ func closing(log *slog.Logger, what string, closer func() error) {
 	}
 }
 
-// The files by which commands on this machine find a node.
+// The files of a data folder beside the key file and the store. By the first two
+// commands on this machine find a node.
 const (
 	tokenFile   = "token"
 	addressFile = "api"
+	journalFile = "journal" // keep a copy elsewhere: with the mnemonic it rescues swaps
 )
 
 // apiToken reads the token that callers must show, or makes one.

@@ -17,7 +17,7 @@ func swapCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "swap", Short: "Offers, quotes and swaps"}
 	var a asker
 	a.flags(cmd)
-	cmd.AddCommand(a.offerCommand(), a.offersCommand(), a.takeCommand(), a.listCommand(), a.showCommand(), a.watchCommand(), a.refundCommand())
+	cmd.AddCommand(a.offerCommand(), a.offersCommand(), a.takeCommand(), a.listCommand(), a.showCommand(), a.watchCommand(), a.refundCommand(), rescueCommand())
 	return cmd
 }
 

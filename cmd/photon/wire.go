@@ -30,6 +30,7 @@ var (
 	_ swap.Store    = (*store.Store)(nil)
 	_ swap.Offers   = (*store.Store)(nil)
 	_ swap.Secrets  = (*keys.Keyring)(nil)
+	_ swap.Journal  = (*keys.Journal)(nil)
 	_ swap.Peer     = (*peer.Node)(nil)
 	_ utxo.Keys     = (*keys.Keyring)(nil)
 	_ utxo.Book     = (*store.Store)(nil)

@@ -252,7 +252,7 @@ func (t Trade) Wants() []Want {
 	var wants []Want
 	taproot := func(s Side) bool { return t.Leg(s).Terms.Form == contracts.P2TR }
 	switch {
-	case t.Status == Locking && t.Ours.Fate.End == nil && t.Ours.locked() == 0:
+	case t.Status == Locking && t.Ours.Fate.End == nil && t.Ours.locked() == 0 && !t.Rescued:
 		wants = append(wants, Want{Side: Ours, Purpose: Lock, Deadline: t.LockBy()})
 	case t.Status == Locking && t.Ours.Fate.End == nil && t.givenUp() && taproot(Ours):
 		wants = append(wants, Want{Side: Ours, Purpose: Refund, Together: true, Only: true, Deadline: t.Ours.Terms.Expiry})

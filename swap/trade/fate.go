@@ -115,4 +115,5 @@ type Tx struct {
 	Fee     contracts.Amount // network fee: exact on BTC and LTC, at most on ETH and SMT
 	Held    bool             // a refund signed in advance: kept, not yet to be broadcast
 	Made    uint64           // Unix seconds
+	Pays    string           // of Send: what is paid to whom, so that no other payment passes under its id
 }

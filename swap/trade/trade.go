@@ -64,6 +64,7 @@ type Trade struct {
 	Missed     bool              `json:"missed"`           // as First: decided to reveal, and did not in time
 	Reason     string            `json:"reason"`           // why it was cancelled or is stranded, for a person
 	Frozen     string            `json:"frozen"`           // the broken invariant: no new promise, defence goes on
+	Rescued    bool              `json:"rescued"`          // taken up from the journal: what we had signed is lost, so never lock anew
 	Version    uint64            `json:"version"`          // counts changes; saving compares it
 }
 
