@@ -163,23 +163,22 @@ func (f *fake) Tx(_ context.Context, id chainhash.Hash) (*wire.MsgTx, error) {
 
 // outputs are those of the active chain, and of what waits, that are not spent.
 func (f *fake) outputs(waiting bool) map[wire.OutPoint]*wire.TxOut {
+	var txs []*wire.MsgTx
+	for _, h := range f.active {
+		txs = append(txs, f.blocks[h].Transactions...)
+	}
+	if waiting {
+		txs = append(txs, f.pool...) // a child may stand before its parent
+	}
 	outs := map[wire.OutPoint]*wire.TxOut{}
-	add := func(tx *wire.MsgTx) {
-		for _, in := range tx.TxIn {
-			delete(outs, in.PreviousOutPoint)
-		}
+	for _, tx := range txs {
 		for i, out := range tx.TxOut {
 			outs[wire.OutPoint{Hash: tx.TxHash(), Index: uint32(i)}] = out
 		}
 	}
-	for _, h := range f.active {
-		for _, tx := range f.blocks[h].Transactions {
-			add(tx)
-		}
-	}
-	if waiting {
-		for _, tx := range f.pool {
-			add(tx)
+	for _, tx := range txs {
+		for _, in := range tx.TxIn {
+			delete(outs, in.PreviousOutPoint)
 		}
 	}
 	return outs
@@ -420,4 +419,11 @@ func (b *bench) aliceTakes(w trade.Watch, out wire.OutPoint, value int64) *wire.
 		b.t.Fatal(err)
 	}
 	return tx
+}
+
+// A stingy node finds every fee too small.
+type stingy struct{ *fake }
+
+func (stingy) Send(context.Context, *wire.MsgTx) error {
+	return fmt.Errorf("%w: insufficient fee, rejecting replacement", trade.ErrShort)
 }

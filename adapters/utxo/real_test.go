@@ -94,7 +94,8 @@ type world struct {
 	alice, bob *side
 	mine       func(n int)
 	number     uint64
-	clock      time.Duration // by how much the node's clock is ahead
+	mock       bool          // the node's clock can be moved, and blocks be made invalid
+	clock      time.Duration // by how much it is ahead
 }
 
 // call asks the node.
@@ -223,12 +224,13 @@ func (w *world) address(s *side) string {
 	return a
 }
 
-func btcWorld(t *testing.T) *world {
-	path := tool(t, "github.com/btcsuite/btcd")
+// simnetWorld is btcd or ltcd, which take the same flags; alice is the miner.
+func simnetWorld(t *testing.T, module string, coin contracts.Chain, make func(string, utxo.Config) (*utxo.Chain, error)) *world {
+	path := tool(t, module)
 	p, dir := ports(t, 2), t.TempDir()
-	w := &world{t: t, coin: contracts.BTC, endpoint: utxo.Endpoint{URL: fmt.Sprintf("http://127.0.0.1:%d", p[0]), User: "u", Pass: "p"}}
+	w := &world{t: t, coin: coin, endpoint: utxo.Endpoint{URL: fmt.Sprintf("http://127.0.0.1:%d", p[0]), User: "u", Pass: "p"}}
 	w.join(func(who person) (*utxo.Chain, error) {
-		return btc.New("simnet", utxo.Config{Endpoints: []utxo.Endpoint{w.endpoint}, Keys: who, Poll: 50 * time.Millisecond})
+		return make("simnet", utxo.Config{Endpoints: []utxo.Endpoint{w.endpoint}, Keys: who, Poll: 50 * time.Millisecond})
 	})
 	w.start(path, "--simnet", "--txindex", "--rejectnonstd", "--notls", "--nodnsseed",
 		fmt.Sprintf("--listen=127.0.0.1:%d", p[1]), fmt.Sprintf("--rpclisten=127.0.0.1:%d", p[0]), "--rpcuser=u", "--rpcpass=p",
@@ -254,7 +256,7 @@ func ltcWorld(t *testing.T) *world {
 		t.Skip("litecoind is not installed: apt-get install --no-install-recommends litecoind")
 	}
 	p, dir := ports(t, 1), t.TempDir()
-	w := &world{t: t, coin: contracts.LTC, endpoint: utxo.Endpoint{URL: fmt.Sprintf("http://127.0.0.1:%d", p[0]), User: "u", Pass: "p"}}
+	w := &world{t: t, coin: contracts.LTC, mock: true, endpoint: utxo.Endpoint{URL: fmt.Sprintf("http://127.0.0.1:%d", p[0]), User: "u", Pass: "p"}}
 	w.join(func(who person) (*utxo.Chain, error) {
 		return ltc.New("regtest", utxo.Config{Endpoints: []utxo.Endpoint{w.endpoint}, Keys: who, Poll: 50 * time.Millisecond})
 	})
@@ -373,12 +375,21 @@ func (s *story) ends(kind trade.Kind, inBlock bool) {
 // far is a time that does not come, unless the clock is moved.
 func (w *world) far() uint64 { return uint64(time.Now().Add(w.clock + 24*time.Hour).Unix()) }
 
-func TestRealBTC(t *testing.T) { tell(btcWorld(t)) }
+func TestRealBtcd(t *testing.T) {
+	w := simnetWorld(t, "github.com/btcsuite/btcd", contracts.BTC, btc.New)
+	tell(w)
+	w.undone()
+}
 
-func TestRealLTC(t *testing.T) {
+func TestRealLtcd(t *testing.T) {
+	tell(simnetWorld(t, "github.com/ltcsuite/ltcd", contracts.LTC, ltc.New))
+}
+
+func TestRealLitecoind(t *testing.T) {
 	w := ltcWorld(t)
 	w.fundLitecoin()
 	tell(w)
+	w.undone()
 	w.hogEx()
 }
 
@@ -408,7 +419,6 @@ func tell(w *world) {
 	w.together(trade.Refund)
 	w.hastened()
 	w.sent()
-	w.undone()
 }
 
 func (w *world) redeemed(form contracts.Form) {
@@ -444,16 +454,16 @@ func (w *world) redeemed(form contracts.Form) {
 	}
 }
 
-// refunded takes a lock back. btcd makes blocks by the wall clock, which median
-// time past has overtaken here, so that its lock is one whose time has come; on
-// litecoind the clock is moved.
+// refunded takes a lock back. btcd and ltcd make blocks by the wall clock, which
+// median time past has overtaken here, so that their lock is one whose time has
+// come; on litecoind the clock is moved.
 func (w *world) refunded(form contracts.Form) {
 	expiry := uint64(time.Now().Add(-time.Minute).Unix())
-	if w.coin == contracts.LTC {
+	if w.mock {
 		expiry = w.far()
 	}
 	s := w.locked(form, expiry).mined()
-	if w.coin == contracts.LTC {
+	if w.mock {
 		w.early(s)
 		w.clock += 25 * time.Hour
 		w.call(nil, "setmocktime", time.Now().Add(w.clock).Unix())
@@ -572,7 +582,7 @@ func (w *world) undone() {
 	var block string
 	w.call(&block, "getblockhash", was)
 	w.call(nil, "invalidateblock", block)
-	if w.coin == contracts.LTC { // else the new block is the old one
+	if w.mock { // else the new block is the old one
 		w.clock += time.Minute
 		w.call(nil, "setmocktime", time.Now().Add(w.clock).Unix())
 	}
