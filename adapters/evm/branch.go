@@ -34,6 +34,9 @@ func (b branch) holds(h header) bool {
 	return ok && own.Hash == h.Hash
 }
 
+// below reports whether h is older than all kept blocks.
+func (b branch) below(h header) bool { return len(b.blocks) > 0 && h.Number < b.blocks[0].Number }
+
 // join returns the branch that ends with up, which is ascending and linked, on
 // top of the kept parent of its first block, and the height of that parent. It
 // returns false when the parent is not kept.

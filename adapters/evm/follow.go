@@ -186,8 +186,9 @@ type growth struct {
 }
 
 // grow asks for the newest block and links it to the branch. An endpoint whose
-// newest block lies on our branch below its tip is behind and changes nothing;
-// so does one that did not give us the tip and knows a lower block elsewhere.
+// newest block lies on our branch below its tip, or below all that is kept, is
+// behind and changes nothing; so does one that did not give us the tip and knows
+// a lower block elsewhere.
 func (f *follower) grow(ctx context.Context) (growth, error) {
 	head, by, err := f.latest(ctx)
 	if err != nil {
@@ -202,7 +203,7 @@ func (f *follower) grow(ctx context.Context) (growth, error) {
 		f.quiet(by)
 		return growth{}, nil
 	}
-	if ok && (b.holds(head) || (by != leader && head.Number < tip.Number)) {
+	if ok && (b.below(head) || b.holds(head) || (by != leader && head.Number < tip.Number)) {
 		if f.behind++; f.behind >= 5 {
 			f.behind = 0
 			f.pool.pass(by)
@@ -216,7 +217,7 @@ func (f *follower) grow(ctx context.Context) (growth, error) {
 			f.pool.pass(by)
 			return growth{}, err
 		}
-		return growth{branch: branch{[]header{head}}, by: by, moved: true, reset: true}, nil
+		return f.begin(ctx, head, by)
 	}
 	return f.link(ctx, b, head, by)
 }
@@ -242,7 +243,7 @@ func (c *Chain) link(ctx context.Context, b branch, head header, by int) (growth
 		low, oldest := up[0].Number, b.blocks[0].Number
 		if low <= oldest {
 			c.log.Warn("fork is deeper than the blocks kept", "height", head.Number, "oldest", oldest)
-			return growth{branch: branch{[]header{head}}, by: by, moved: true, reset: true}, nil
+			return c.begin(ctx, head, by)
 		}
 		from := tip.Number + 1
 		if low <= from {
@@ -253,15 +254,43 @@ func (c *Chain) link(ctx context.Context, b branch, head header, by int) (growth
 			return growth{}, err
 		}
 		up = append(below, up...)
-		for i := 1; i < len(up); i++ {
-			if up[i].Parent != up[i-1].Hash || up[i].Number != up[i-1].Number+1 {
-				return growth{}, fmt.Errorf("%w: block %d is not the parent of %d", ErrForked, up[i-1].Number, up[i].Number)
-			}
+		if err := linked(up); err != nil {
+			return growth{}, err
 		}
 		for len(up) > 1 && b.holds(up[0]) {
 			up = up[1:]
 		}
 	}
+}
+
+// beginLength is how many blocks below the first head are kept, so that an
+// endpoint that is a little behind is not taken for a fork.
+const beginLength = 32
+
+// begin starts a branch anew.
+func (c *Chain) begin(ctx context.Context, head header, by int) (growth, error) {
+	up := []header{head}
+	if head.Number > 0 {
+		below, err := c.headers(ctx, head.Number-min(head.Number, beginLength), head.Number-1)
+		if err != nil {
+			return growth{}, err
+		}
+		up = append(below, up...)
+	}
+	if err := linked(up); err != nil {
+		return growth{}, err
+	}
+	return growth{branch: branch{up}, by: by, moved: true, reset: true}, nil
+}
+
+// linked checks that every block is the parent of the next. Errors: ErrForked.
+func linked(up []header) error {
+	for i := 1; i < len(up); i++ {
+		if up[i].Parent != up[i-1].Hash || up[i].Number != up[i-1].Number+1 {
+			return fmt.Errorf("%w: block %d is not the parent of %d", ErrForked, up[i-1].Number, up[i].Number)
+		}
+	}
+	return nil
 }
 
 // latest is the newest block and the endpoint that told it.

@@ -150,8 +150,10 @@ func TestForkDeeperThanKept(t *testing.T) {
 	w.alice.make(t, trade.Order{ID: terms.Hash, Side: trade.Ours, Purpose: trade.Lock, Terms: terms})
 	w.sim.Commit()
 	at := w.height()
-	w.sim.Commit()
-	w.follow(terms) // keeps one header only
+	for range 40 {
+		w.sim.Commit()
+	}
+	w.follow(terms) // keeps fewer headers
 	w.bob.await(t, trade.Theirs, "lock", lockedAt(at))
 	w.fork(at - 1)
 	w.bob.await(t, trade.Theirs, "lock undone", unlocked)
