@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"photon/contracts"
 	"photon/scenario/stage"
 	"photon/swap/trade"
-	"photon/web"
 	"photon/web/api"
 )
 
@@ -153,32 +151,10 @@ func (t *telling) take(ctx context.Context) error {
 	if err := t.balances(ctx, &t.report.BalanceBefore); err != nil {
 		return err
 	}
-	give, want := stake(t.pair.get), stake(t.pair.pay)
-	offer, err := t.maker.Client.Offer(ctx, api.Draft{
-		Give: t.pair.get, Want: t.pair.pay, Min: give, Max: give, GiveOf: give, WantOf: want, Expires: uint64(time.Now().Add(10 * time.Minute).Unix()),
-	})
-	if err != nil {
-		return fmt.Errorf("offer: %w", err)
-	}
-	if _, err := t.taker.Client.Connect(ctx, t.maker.Address); err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	if _, err := t.taker.Client.Fetch(ctx, t.maker.Identity); err != nil {
-		return fmt.Errorf("fetch offers: %w", err)
-	}
-	quote, err := t.taker.Client.Quote(ctx, offer.Id, give)
-	if err != nil {
-		return fmt.Errorf("quote: %w", err)
-	}
-	taken, err := t.taker.Client.Take(ctx, web.NewKey(), quote.Id)
-	if err != nil {
-		return fmt.Errorf("take: %w", err)
-	}
-	t.id = taken.Id
-	if err := t.maker.Client.Withdraw(ctx, offer.Id); err != nil {
-		return fmt.Errorf("withdraw offer: %w", err)
-	}
-	return nil
+	var err error
+	t.id, err = stage.Take(ctx, t.taker, t.maker,
+		contracts.Sum{Asset: t.pair.pay, Amount: stake(t.pair.pay)}, contracts.Sum{Asset: t.pair.get, Amount: stake(t.pair.get)})
+	return err
 }
 
 // crash kills the maker once his lock is on its way, lets the taker redeem
@@ -209,27 +185,9 @@ func (t *telling) follow(ctx context.Context, p *stage.Person, wanted trade.Stat
 	return s, nil
 }
 
-// until polls a person's side of the swap until it is as wanted.
+// until shows a person's side of the swap until it is as wanted.
 func (t *telling) until(ctx context.Context, p *stage.Person, wanted func(api.Swap) bool) (api.Swap, error) {
-	for {
-		s, err := p.Client.Swap(ctx, t.id)
-		if problem := (*web.Problem)(nil); errors.As(err, &problem) && problem.Status == 404 {
-			err = nil // the taker's wish has not reached him yet
-		} else if err == nil {
-			t.show(p.Name + ": " + state(s))
-			if wanted(s) {
-				return s, nil
-			}
-		}
-		if err != nil {
-			return s, fmt.Errorf("ask %s: %w", p.Name, err)
-		}
-		select {
-		case <-ctx.Done():
-			return s, fmt.Errorf("%s's side is still %s: %w", p.Name, state(s), ctx.Err())
-		case <-time.After(150 * time.Millisecond):
-		}
-	}
+	return p.Until(ctx, t.id, wanted, func(s api.Swap) { t.show(p.Name + ": " + state(s)) })
 }
 
 // state is a swap in a few words for the table.

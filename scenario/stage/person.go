@@ -32,6 +32,7 @@ type Person struct {
 	Name    string
 	Data    string // folder
 	Config  string // file
+	Words   string // the mnemonic, which a real person has on paper
 	program string
 	process *exec.Cmd
 	log     *os.File
@@ -53,6 +54,7 @@ func (s *Stage) Person(ctx context.Context, name, profile string) (*Person, erro
 	if err != nil {
 		return nil, err
 	}
+	p.Words = mnemonic
 	password := rand.Text()
 	if _, err := keys.Create(filepath.Join(p.Data, keyFile), mnemonic, password, keys.FastUnlock()); err != nil {
 		return nil, err
@@ -72,6 +74,28 @@ func (s *Stage) Person(ctx context.Context, name, profile string) (*Person, erro
 	s.people = append(s.people, p)
 	s.mu.Unlock()
 	return p, p.Start(ctx)
+}
+
+// Lose is a broken disk: everything but the words and the config is gone.
+func (p *Person) Lose() error {
+	for _, name := range []string{keyFile, tokenFile, addressFile, JournalFile, "photon.db", "photon.db-wal", "photon.db-shm"} {
+		if err := os.Remove(filepath.Join(p.Data, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("lose %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Photon runs the program with these arguments, and with text as its standard
+// input, to its end, and returns what it printed.
+func (p *Person) Photon(ctx context.Context, text string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, p.program, args...)
+	cmd.Stdin = strings.NewReader(text)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("photon %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
 }
 
 // configText is a node's whole config. It holds passwords of chain nodes, so it
