@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"runtime"
 	"sync"
 )
 
@@ -17,13 +19,21 @@ type Journal struct {
 	file *os.File
 }
 
-// OpenJournal opens the file at path, or makes it, mode 0600.
+// OpenJournal opens the file at path, or makes it, mode 0600. Errors:
+// ErrPermissions when others may read it.
 func (k *Keyring) OpenJournal(path string) (*Journal, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	if err := syncFolder(path); err != nil {
+	info, err := file.Stat()
+	if err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		err = fmt.Errorf("%w: %s has mode %03o: run chmod 600 on it", ErrPermissions, path, info.Mode().Perm())
+	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: %w", err), file.Close())
 	}
 	return &Journal{ring: k, file: file}, nil
