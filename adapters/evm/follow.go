@@ -14,7 +14,7 @@ import (
 )
 
 // waitMax is the longest pause between two questions while nothing answers.
-const waitMax = 30 * time.Second
+const waitMax = 10 * time.Second
 
 // Watch adds legs to those whose fates Follow delivers. Their terms say exactly
 // which lock counts: its key is the hash of all of them.
@@ -95,6 +95,7 @@ type follower struct {
 	*Chain
 	said   contracts.Hash // block delivered last
 	behind int            // answers in a row that were behind the branch
+	soft   string         // the last failure that matters little
 	grew   time.Time      // when the branch last changed, or another endpoint was tried
 }
 
@@ -142,7 +143,25 @@ func (f *follower) step(ctx context.Context) error {
 		f.mu.Unlock()
 		f.grew = f.now()
 	}
-	return errors.Join(f.scan(ctx), f.payments(ctx), f.displaced(ctx))
+	if err := f.scan(ctx); err != nil {
+		return err
+	}
+	f.extras(ctx)
+	return nil
+}
+
+// extras looks up what is only shown. It is tried again at the next step; a
+// failure is told when it is another than before.
+func (f *follower) extras(ctx context.Context) {
+	err := errors.Join(f.payments(ctx), f.displaced(ctx))
+	if err == nil {
+		f.soft = ""
+		return
+	}
+	if f.soft != err.Error() && ctx.Err() == nil {
+		f.soft = err.Error()
+		f.log.Warn("will retry", "err", err)
+	}
 }
 
 // watching reports whether any leg is up to date and so needs the new events.

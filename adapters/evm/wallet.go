@@ -3,6 +3,7 @@ package evm
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,27 +33,39 @@ func (c *Chain) payee(s string) (contracts.Address, error) {
 	return to, nil
 }
 
-// Balance is what we have of an asset at the newest block, and what comes to it
-// when transactions of ours that wait are mined: nothing, as an account receives
-// only what is mined. Errors: ErrLeg, ErrDown, contracts.ErrAnswer.
+// Balance is what we have of an asset at the newest block, less what waiting
+// transactions of ours take at most. Pending is always nothing: an account
+// receives only what is mined. Errors: ErrLeg, ErrDown, contracts.ErrAnswer.
 func (c *Chain) Balance(ctx context.Context, asset contracts.Asset) (confirmed, pending contracts.Amount, err error) {
 	if asset.Chain != c.cfg.Chain {
 		return confirmed, pending, fmt.Errorf("%w: %s, this is %s", ErrLeg, asset, c.cfg.Chain)
 	}
-	if asset.IsNative() {
-		raw, err := c.pool.one(ctx, "eth_getBalance", c.account, "latest")
-		if err != nil {
-			return confirmed, pending, err
-		}
-		confirmed, err = readAmount(raw)
+	count := &question{method: "eth_getTransactionCount", args: []any{c.account, "latest"}}
+	held := &question{method: "eth_getBalance", args: []any{c.account, "latest"}}
+	read := readAmount
+	if !asset.IsNative() {
+		held, read = c.read(asset.Token, contracts.BalanceCall(c.account)), tokens
+	}
+	if _, err := c.pool.ask(ctx, count, held); err != nil {
 		return confirmed, pending, err
 	}
-	raw, err := c.asked(ctx, c.read(asset.Token, contracts.BalanceCall(c.account)))
+	if err := errors.Join(count.err, held.err); err != nil {
+		return confirmed, pending, err
+	}
+	used, err := readNumber(count.answer)
 	if err != nil {
 		return confirmed, pending, err
 	}
-	confirmed, err = contracts.ReadTokens(raw)
-	return confirmed, pending, err
+	all, err := read(held.answer)
+	if err != nil {
+		return confirmed, pending, fmt.Errorf("balance of %s: %w", asset, err)
+	}
+	waiting := c.lane.waiting(used)
+	if asset.IsNative() {
+		return less(all, outlay(waiting)), pending, nil
+	}
+	promised, _ := c.promised(waiting, asset.Token, all)
+	return less(all, promised), pending, nil
 }
 
 // Decimals of a token; of the native coin when token is zero.
@@ -153,23 +166,28 @@ func (c *Chain) prepareDeploy(ctx context.Context, init []byte) (trade.Tx, error
 	return c.reserveOne(k, c.lane.free(a.count, false), a.price, trade.Tx{Purpose: trade.Send})
 }
 
-// Mined waits until a transaction is mined. Errors: ErrRefused when it reverted.
+// patience is how long endpoints may fail while we wait for a transaction.
+const patience = 30 * time.Second
+
+// Mined waits until a transaction is mined. Errors: ErrRefused when it reverted,
+// ErrDown when no endpoint answers for long.
 func (c *Chain) Mined(ctx context.Context, id contracts.Hash) error {
 	_, err := c.mined(ctx, id)
 	return err
 }
 
 func (c *Chain) mined(ctx context.Context, id contracts.Hash) (receipt, error) {
-	for {
+	for answered := c.now(); ; {
 		r, ok, err := c.receipt(ctx, id)
-		if err != nil {
+		switch {
+		case err != nil && c.now().Sub(answered) > patience:
 			return receipt{}, err
-		}
-		if ok && r.Failed {
+		case ok && r.Failed:
 			return receipt{}, fmt.Errorf("%w: %s reverted in block %d", ErrRefused, id, r.Height)
-		}
-		if ok {
+		case ok:
 			return r, nil
+		case err == nil:
+			answered = c.now()
 		}
 		select {
 		case <-ctx.Done():
