@@ -97,6 +97,24 @@ func amount(n *big.Int) contracts.Amount {
 	return a
 }
 
+// No coin is locked through the door for tokens, and no token with coins sent.
+func TestLockTokenTakesNoCoins(t *testing.T) {
+	c := artifact(t, "HashLock")
+	onBoth(t, func(t *testing.T, g *ground) {
+		l, token := goodLock(), g.token("10")
+		before := g.picture()
+		g.refused(g.send(alice, g.lock, noCoins, c.pack(t, "lockToken", l.Hash, l.Amount, nobody, l.Time, bob)), "BadToken")
+		data := c.pack(t, "lockToken", l.Hash, l.Amount, token, l.Time, bob)
+		if r := g.send(alice, g.lock, contracts.Units(1), data); r.err == nil {
+			t.Error("took a coin with a token")
+		}
+		if g.picture() != before {
+			t.Error("a refused lock changed something")
+		}
+		g.must(g.send(alice, g.lock, noCoins, data))
+	})
+}
+
 // What is sent must be the sum of the coins to the unit, sums do not wrap, and no
 // hash is twice in a batch.
 func TestLockBatchRefuses(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/core/tracing"
+
 	"photon/contracts"
 )
 
@@ -162,6 +164,21 @@ func TestHostileTokenPayment(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A token whose code is gone says nothing and moves nothing: that is no payment.
+func TestTokenThatIsGone(t *testing.T) {
+	onBoth(t, func(t *testing.T, g *ground) {
+		token := g.hostileToken()
+		s := g.locked(g.sample(1, of(token)))
+		g.state.SetCode(token, nil, tracing.CodeChangeUnspecified)
+		g.refused(g.send(bob, g.lock, noCoins, s.RedeemCall(secret(1))), "PaymentFailed")
+		batch := contracts.RedeemBatchCall([]contracts.Swap{s}, []contracts.Secret{secret(1)})
+		g.refused(g.send(bob, g.lock, noCoins, batch), "NothingPaid")
+		if !g.holds(s) {
+			t.Error("the leg ended unpaid")
+		}
+	})
 }
 
 // A party whom the token blocks is not paid, and loses nothing by it: the redeemer
