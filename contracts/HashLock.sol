@@ -89,7 +89,7 @@ contract HashLock {
         keccak256("Redeem(bytes32 key,address to,uint256 fee,address feeTo,uint256 deadline)");
 
     /// Gas that a batch gives to one payment, so that one recipient or token
-    /// cannot use up what the others need.
+    /// cannot use up what the others need. Who wants more is paid alone.
     uint256 private constant BATCH_GAS = 200000;
 
     /// The chain in what redeemers sign. Byzantium cannot ask for it.

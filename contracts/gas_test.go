@@ -22,8 +22,10 @@ type usage struct {
 // what we promise. The anchors were measured in go-ethereum's EVM: V1 is dcrdex
 // ETHSwapV1, Boltz are EtherSwap and ERC20Swap.
 //
-// Where ours is above the anchor, it carries one address more: Boltz pays only
-// the sender, ours may be sent by anybody and pays each his own.
+// Where ours is above the anchor, its call says more: the token, because one
+// contract serves coins and tokens, and who is paid, because anybody may send it
+// and each gets his own. A sender who is not the payee adds 2,500 on Ethereum,
+// where the payee's account is then cold.
 func TestGas(t *testing.T) {
 	now, old := measure(t, osaka), measure(t, byzantium)
 	var table strings.Builder
