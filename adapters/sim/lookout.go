@@ -1,0 +1,236 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"photon/contracts"
+	"photon/swap/trade"
+)
+
+// An Endpoint is one node's way to a chain, and what is wrong with it. It
+// outlives the node.
+type Endpoint struct {
+	mu    sync.Mutex
+	down  bool   // answers nothing
+	stale bool   // shows nothing newer than asOf
+	asOf  uint64 // height
+	lies  bool   // shows locks that are not there
+	lose  bool   // takes transactions and passes none on
+	wake  chan struct{}
+}
+
+// A ledger is what a lookout sees of a chain.
+type ledger interface {
+	// head is the newest block, not above upTo.
+	head(upTo uint64) trade.Head
+	// fate is what the chain says of a leg, up to this height.
+	fate(w trade.Watch, upTo uint64) trade.Fate
+	name() contracts.Chain
+}
+
+func newEndpoint() *Endpoint { return &Endpoint{wake: make(chan struct{}, 1)} }
+
+// poke makes whoever follows look again.
+func (e *Endpoint) poke() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (e *Endpoint) set(change func()) {
+	e.mu.Lock()
+	change()
+	e.mu.Unlock()
+	e.poke()
+}
+
+// Heal makes all well again.
+func (e *Endpoint) Heal() {
+	e.set(func() { e.down, e.stale, e.lies, e.lose = false, false, false, false })
+}
+
+// Fail makes it answer nothing.
+func (e *Endpoint) Fail() { e.set(func() { e.down = true }) }
+
+// Freeze makes it show nothing above this height.
+func (e *Endpoint) Freeze(height uint64) { e.set(func() { e.stale, e.asOf = true, height }) }
+
+// Lie makes it show the partner's lock where there is none.
+func (e *Endpoint) Lie() { e.set(func() { e.lies = true }) }
+
+// Lose makes it take transactions and pass none on.
+func (e *Endpoint) Lose() { e.set(func() { e.lose = true }) }
+
+func (e *Endpoint) answers(c contracts.Chain) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.down {
+		return fmt.Errorf("%s: %w", c, ErrDown)
+	}
+	return nil
+}
+
+func (e *Endpoint) loses() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.lose
+}
+
+func (e *Endpoint) upTo() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stale {
+		return e.asOf
+	}
+	return 1 << 62
+}
+
+// A lookout tells one life of a node the fates of its legs.
+type lookout struct {
+	chain    ledger
+	endpoint *Endpoint
+	life     *Life
+	wake     chan struct{}
+
+	mu      sync.Mutex
+	watches map[legKey]trade.Watch
+	said    map[legKey]trade.Fate
+	at      trade.Head
+}
+
+type legKey struct {
+	id   contracts.Hash
+	side trade.Side
+}
+
+func newLookout(chain ledger, e *Endpoint, l *Life) *lookout {
+	wake := make(chan struct{}, 1)
+	e.set(func() { e.wake = wake })
+	return &lookout{chain: chain, endpoint: e, life: l, wake: wake, watches: map[legKey]trade.Watch{}, said: map[legKey]trade.Fate{}}
+}
+
+// ask fails when the life has ended or the endpoint is down.
+func (l *lookout) ask() error {
+	if err := l.life.Alive(); err != nil {
+		return err
+	}
+	return l.endpoint.answers(l.chain.name())
+}
+
+// Head returns the newest block.
+func (l *lookout) Head(context.Context) (trade.Head, error) {
+	if err := l.ask(); err != nil {
+		return trade.Head{}, err
+	}
+	return l.chain.head(l.endpoint.upTo()), nil
+}
+
+// Watch adds legs.
+func (l *lookout) Watch(_ context.Context, legs ...trade.Watch) error {
+	l.mu.Lock()
+	for _, w := range legs {
+		l.watches[legKey{w.ID, w.Side}] = w
+	}
+	l.mu.Unlock()
+	l.endpoint.poke()
+	return nil
+}
+
+// Forget ends the watch of legs.
+func (l *lookout) Forget(legs ...trade.Watch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range legs {
+		delete(l.watches, legKey{w.ID, w.Side})
+		delete(l.said, legKey{w.ID, w.Side})
+	}
+}
+
+// Follow delivers news until ctx ends.
+func (l *lookout) Follow(ctx context.Context, deliver func(context.Context, trade.News) error) error {
+	for {
+		if err := l.life.Alive(); err != nil {
+			return err
+		}
+		if l.ask() == nil {
+			if n, is := l.news(); is {
+				if err := deliver(ctx, n); err != nil {
+					return err
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.wake:
+		}
+	}
+}
+
+// news is what has changed since it was last asked.
+func (l *lookout) news() (trade.News, bool) {
+	upTo := l.endpoint.upTo()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := trade.News{Chain: l.chain.name(), Head: l.chain.head(upTo)}
+	for key, w := range l.watches {
+		f := l.see(w, upTo)
+		if last, said := l.said[key]; said && sameFate(f, last) {
+			continue
+		}
+		l.said[key] = f
+		n.Sightings = append(n.Sightings, trade.Sighting{ID: w.ID, Side: w.Side, Fate: f})
+	}
+	slices.SortFunc(n.Sightings, func(a, b trade.Sighting) int {
+		return slices.Compare([]byte(a.ID.String()+string(a.Side)), []byte(b.ID.String()+string(b.Side)))
+	})
+	moved := n.Head != l.at
+	l.at = n.Head
+	return n, moved || len(n.Sightings) > 0
+}
+
+// see is a leg's fate as the endpoint shows it.
+func (l *lookout) see(w trade.Watch, upTo uint64) trade.Fate {
+	f := l.chain.fate(w, upTo)
+	l.endpoint.mu.Lock()
+	defer l.endpoint.mu.Unlock()
+	if l.endpoint.lies && w.Side == trade.Theirs && f.Lock == nil {
+		height := l.chain.head(upTo).Height
+		f.Lock = &trade.Spot{TxID: contracts.Hash{0xfa, 0x15, 0xe}, Amount: w.Terms.Amount, Height: height - 20}
+	}
+	return f
+}
+
+// Agree compares f with what the other endpoints say, who do not lie.
+func (l *lookout) Agree(_ context.Context, w trade.Watch, f trade.Fate) error {
+	if err := l.ask(); err != nil {
+		return err
+	}
+	truth := l.chain.fate(w, 1<<62)
+	if truth.Lock == nil || f.Lock == nil || truth.Lock.TxID != f.Lock.TxID || truth.Lock.Index != f.Lock.Index {
+		return fmt.Errorf("%w: %s: others see no such lock", ErrDown, l.chain.name())
+	}
+	return nil
+}
+
+// sameFate compares all but the pointers.
+func sameFate(a, b trade.Fate) bool {
+	if (a.Lock == nil) != (b.Lock == nil) || (a.End == nil) != (b.End == nil) {
+		return false
+	}
+	if a.Lock != nil && *a.Lock != *b.Lock {
+		return false
+	}
+	if a.End == nil {
+		return true
+	}
+	x, y := *a.End, *b.End
+	x.Secret, y.Secret = nil, nil
+	return x == y && (a.End.Secret == nil) == (b.End.Secret == nil)
+}

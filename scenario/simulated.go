@@ -1,0 +1,669 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"photon/adapters/sim"
+	"photon/contracts"
+	"photon/swap"
+	"photon/swap/trade"
+)
+
+// What fills which port.
+var (
+	_ swap.Ledger   = (*sim.Purse)(nil)
+	_ swap.Cosigner = (*sim.Purse)(nil)
+	_ swap.Ledger   = (*sim.Account)(nil)
+	_ swap.Store    = (*sim.Store)(nil)
+	_ swap.Offers   = (*sim.Store)(nil)
+	_ swap.Peer     = (*sim.Line)(nil)
+	_ swap.Secrets  = sim.Keys("")
+	_ swap.Journal  = (*sim.Journal)(nil)
+)
+
+// A chain is what the simulated world does with one.
+type chain interface {
+	Mine()
+	Reorg(depth int, drop bool)
+	Idle(idle bool)
+	Height() uint64
+	Endpoint(node string) *sim.Endpoint
+	Fate(w trade.Watch) trade.Fate
+	Balance(k sim.Keys, a contracts.Asset) contracts.Amount
+}
+
+// A pace is how fast the world goes.
+type pace struct {
+	profile       trade.Profile
+	every         map[contracts.Chain]time.Duration // a block
+	confirmations map[contracts.Chain]uint64
+}
+
+// dev is a swap of an hour, safe is as on main networks.
+var paces = map[string]pace{
+	"dev": {trade.Dev(1800),
+		map[contracts.Chain]time.Duration{contracts.BTC: 30 * time.Second, contracts.LTC: 15 * time.Second, contracts.ETH: 12 * time.Second, contracts.SMT: 6 * time.Second},
+		map[contracts.Chain]uint64{contracts.BTC: 2, contracts.LTC: 2, contracts.ETH: 3, contracts.SMT: 3}},
+	"safe": {trade.Safe,
+		map[contracts.Chain]time.Duration{contracts.BTC: 10 * time.Minute, contracts.LTC: 150 * time.Second, contracts.ETH: 12 * time.Second, contracts.SMT: 14 * time.Second},
+		map[contracts.Chain]uint64{contracts.BTC: 3, contracts.LTC: 6, contracts.ETH: 12, contracts.SMT: 17}},
+}
+
+// What miners ask at first: smallest units for 1,000 vB, and wei for a gas.
+const (
+	outputsRate = 5_000
+	gasPrice    = 20_000_000_000
+)
+
+// simulated is the world in memory. It lives in a bubble of testing/synctest.
+type simulated struct {
+	ctx     context.Context
+	pace    pace
+	chains  map[contracts.Chain]chain
+	next    map[contracts.Chain]time.Time // when the next block comes
+	tokens  map[string]contracts.Asset
+	board   *sim.Board
+	nodes   map[string]*node
+	puppets map[string]*puppet
+	audit   *auditor
+	log     *journal
+
+	mu     sync.Mutex
+	points []string                             // all that has happened, in order
+	judge  func(n int, p sim.Point) sim.Verdict // nil: all passes
+	armed  []armed
+}
+
+// armed is a stop that a story has asked for.
+type armed struct {
+	node, deed string
+	verdict    sim.Verdict
+}
+
+// A node is one person's: what outlives a run of it, and the run.
+type node struct {
+	name  string
+	disk  *sim.Disk
+	began map[contracts.Asset]contracts.Amount
+	up    bool // is meant to run
+	loses bool
+	life  *sim.Life
+	desk  *swap.Desk
+	done  chan error
+}
+
+// A journal is everybody's log in memory.
+type journal struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.buf.Write(b)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.buf.String()
+}
+
+// newSimulated makes a world with these chains and nobody in it. It ends with
+// ctx.
+func newSimulated(ctx context.Context, named []contracts.Chain) (*simulated, error) {
+	w := &simulated{ctx: ctx, pace: paces["dev"], chains: map[contracts.Chain]chain{}, next: map[contracts.Chain]time.Time{},
+		tokens: map[string]contracts.Asset{}, board: sim.NewBoard(), nodes: map[string]*node{}, puppets: map[string]*puppet{}, log: &journal{}}
+	w.audit = newAuditor(w)
+	for _, c := range named {
+		if err := w.grow(c); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// grow makes a chain.
+func (w *simulated) grow(c contracts.Chain) error {
+	every := w.pace.every[c]
+	w.next[c] = time.Now().Add(every)
+	if !c.EVM() {
+		w.chains[c] = sim.NewOutputs(c, every, outputsRate)
+		return nil
+	}
+	e, err := sim.NewContracts(c, every, gasPrice)
+	if err != nil {
+		return err
+	}
+	w.chains[c] = e
+	at, err := e.Token("usd", 6)
+	w.tokens[string(c)+":usd"] = contracts.Asset{Chain: c, Token: at}
+	return err
+}
+
+// now is Unix seconds.
+func now() uint64 { return uint64(time.Now().Unix()) }
+
+// sorted are all nodes by name.
+func (w *simulated) sorted() (all []*node) {
+	for _, n := range w.nodes {
+		all = append(all, n)
+	}
+	slices.SortFunc(all, func(a, b *node) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// People are the names of all nodes.
+func (w *simulated) People() (names []string) {
+	for _, n := range w.sorted() {
+		names = append(names, n.name)
+	}
+	return names
+}
+
+// settle waits until nobody has anything to do before more time passes, and takes
+// up those who fell.
+func (w *simulated) settle() error {
+	synctest.Wait()
+	for _, n := range w.sorted() {
+		if n.life == nil || n.life.Alive() == nil {
+			continue
+		}
+		if err := w.end(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end takes note of a run that is over.
+func (w *simulated) end(n *node) error {
+	n.life.Stop()
+	err := <-n.done
+	n.life, n.desk = nil, nil
+	for _, cause := range []error{sim.ErrStopped, sim.ErrLost, sim.ErrDown} {
+		if errors.Is(err, cause) {
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("node of %s fell: %w", n.name, err)
+	}
+	return nil
+}
+
+// person makes somebody when he is first named.
+func (w *simulated) person(name string) (*node, error) {
+	if n := w.nodes[name]; n != nil {
+		return n, nil
+	}
+	n := &node{name: name, disk: sim.NewDisk(), began: map[contracts.Asset]contracts.Amount{}, up: true}
+	if err := w.endow(name); err != nil {
+		return nil, err
+	}
+	w.nodes[name] = n
+	for c, on := range w.chains {
+		assets := []contracts.Asset{contracts.Native(c)}
+		if c.EVM() {
+			assets = append(assets, w.tokens[string(c)+":usd"])
+		}
+		for _, a := range assets {
+			n.began[a] = on.Balance(sim.Keys(name), a)
+		}
+	}
+	return n, w.run(n)
+}
+
+// endow gives a person what he begins with.
+func (w *simulated) endow(name string) error {
+	for _, c := range contracts.Chains {
+		switch on := w.chains[c].(type) {
+		case *sim.Outputs:
+			on.Give(sim.Keys(name), contracts.Units(100_000_000), 10)
+		case *sim.Contracts:
+			whole, err := contracts.ParseDecimal("1000", c.Decimals())
+			if err != nil {
+				return err
+			}
+			if err := on.Give(sim.Keys(name), contracts.Native(c), whole); err != nil {
+				return err
+			}
+			if err := on.Give(sim.Keys(name), w.tokens[string(c)+":usd"], contracts.Units(1_000_000)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// run starts a node.
+func (w *simulated) run(n *node) error {
+	life := sim.NewLife(w.ctx, n.name, w.hook)
+	cfg := swap.Config{
+		Ledgers: map[contracts.Chain]swap.Ledger{}, Contracts: map[contracts.Chain]contracts.Address{}, Confirmations: w.pace.confirmations,
+		Store: n.disk.Store(life), Offers: n.disk.Store(life), Journal: n.disk.Journal(life), Secrets: sim.Keys(n.name), Verify: sim.Verify, Profile: w.pace.profile, Realm: "dev",
+		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{ReplaceAttr: clockTime})).With("node", n.name),
+	}
+	for c, on := range w.chains {
+		switch on := on.(type) {
+		case *sim.Outputs:
+			cfg.Ledgers[c] = on.Purse(life)
+		case *sim.Contracts:
+			cfg.Ledgers[c], cfg.Contracts[c] = on.Account(life), on.HashLock()
+		}
+	}
+	line := w.board.Line(life, nil)
+	cfg.Peer = line
+	n.life, n.desk, n.done = life, swap.New(cfg), make(chan error, 1)
+	line.Answer(n.desk.Receive)
+	desk, done := n.desk, n.done
+	go func() {
+		err := desk.Run(life.Context())
+		life.Stop()
+		done <- err
+	}()
+	synctest.Wait()
+	return nil
+}
+
+// clockTime prints times as seconds.
+func clockTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.String(a.Key, a.Value.Time().Format("15:04:05"))
+	}
+	return a
+}
+
+// hook passes every point, counts it, and judges it.
+func (w *simulated) hook(p sim.Point) sim.Verdict {
+	w.mu.Lock()
+	v := sim.Pass
+	if w.judge != nil {
+		v = w.judge(len(w.points), p)
+	}
+	w.points = append(w.points, p.String())
+	for i, a := range w.armed {
+		if a.node == p.Node && strings.HasPrefix(p.What+" "+p.Of, a.deed) {
+			v, w.armed = a.verdict, slices.Delete(w.armed, i, i+1)
+			break
+		}
+	}
+	w.mu.Unlock()
+	if v != sim.StopBefore {
+		w.audit.before(p)
+	}
+	return v
+}
+
+// Person returns who sits at a node that runs.
+func (w *simulated) Person(name string) (Person, error) {
+	n, err := w.person(name)
+	if err != nil {
+		return nil, err
+	}
+	if n.desk == nil {
+		return nil, fmt.Errorf("%s: %w", name, sim.ErrStopped)
+	}
+	return bound{n.desk, n.life}, nil
+}
+
+// Trades are what a node has stored.
+func (w *simulated) Trades(name string) ([]trade.Trade, error) {
+	n, err := w.person(name)
+	if err != nil {
+		return nil, err
+	}
+	return n.disk.Trades()
+}
+
+// Balance is what a person had and has.
+func (w *simulated) Balance(name string, a contracts.Asset) (began, has contracts.Amount, err error) {
+	n, err := w.person(name)
+	if err != nil {
+		return began, has, err
+	}
+	if w.chains[a.Chain] == nil {
+		return began, has, fmt.Errorf("%w: %s", ErrNotHere, a.Chain)
+	}
+	return n.began[a], w.chains[a.Chain].Balance(sim.Keys(name), a), nil
+}
+
+// Token is a token by its name.
+func (w *simulated) Token(c contracts.Chain, name string) (contracts.Asset, error) {
+	a, is := w.tokens[string(c)+":"+name]
+	if !is {
+		return a, fmt.Errorf("%w: token %s on %s", ErrNotHere, name, c)
+	}
+	return a, nil
+}
+
+// Start runs a node that was stopped.
+func (w *simulated) Start(name string) error {
+	n, err := w.person(name)
+	if err != nil {
+		return err
+	}
+	n.up = true
+	if n.life != nil {
+		return nil
+	}
+	return w.run(n)
+}
+
+// Stop ends a node's run. Nothing in a node tells an orderly end from another.
+func (w *simulated) Stop(name string) error { return w.Kill(name) }
+
+// Kill ends a node's run.
+func (w *simulated) Kill(name string) error {
+	n, err := w.person(name)
+	if err != nil {
+		return err
+	}
+	n.up = false
+	if n.life == nil {
+		return nil
+	}
+	return w.end(n)
+}
+
+// reviveAfter is how long a node that fell lies.
+const reviveAfter = 5 * time.Second
+
+// Pass lets time go on: each block comes when it is due, and who fell is up again
+// a little later.
+func (w *simulated) Pass(d time.Duration) error {
+	for end := time.Now().Add(d); ; {
+		if err := w.settle(); err != nil {
+			return err
+		}
+		wake, due := end, contracts.Chain("")
+		for _, c := range contracts.Chains {
+			if at, is := w.next[c]; is && at.Before(wake) {
+				wake, due = at, c
+			}
+		}
+		for _, n := range w.sorted() {
+			if n.up && n.life == nil {
+				time.Sleep(reviveAfter)
+				if err := w.run(n); err != nil {
+					return err
+				}
+			}
+		}
+		time.Sleep(time.Until(wake))
+		if due == "" {
+			return w.settle()
+		}
+		w.chains[due].Mine()
+		w.next[due] = wake.Add(w.pace.every[due])
+	}
+}
+
+// Mine makes blocks at once, a second apart.
+func (w *simulated) Mine(c contracts.Chain, blocks int) error {
+	on := w.chains[c]
+	if on == nil {
+		return fmt.Errorf("%w: %s", ErrNotHere, c)
+	}
+	for range blocks {
+		if err := w.settle(); err != nil {
+			return err
+		}
+		time.Sleep(time.Second)
+		on.Mine()
+	}
+	return w.settle()
+}
+
+// Check returns what is broken.
+func (w *simulated) Check() error {
+	return errors.Join(w.audit.err(), w.audit.owners())
+}
+
+// rest ends all troubles and lets time pass until nobody has anything left to do.
+func (w *simulated) rest(most time.Duration) error {
+	w.heal()
+	for end := time.Now().Add(most); ; {
+		open := ""
+		for _, n := range w.sorted() {
+			all, err := n.disk.Trades()
+			if err != nil {
+				return err
+			}
+			for _, t := range all {
+				if !t.Status.AtRest() && (t.Status != trade.Stranded || !n.loses) {
+					open = fmt.Sprintf("a swap of %s is still %s: %s", n.name, t.Status, t.Reason)
+				}
+			}
+		}
+		if open == "" {
+			break
+		}
+		if !time.Now().Before(end) {
+			return errors.New(open)
+		}
+		if err := w.Pass(time.Minute); err != nil {
+			return err
+		}
+		if err := w.Check(); err != nil {
+			return err
+		}
+	}
+	return w.secrets()
+}
+
+// secrets must not be in any log.
+func (w *simulated) secrets() error {
+	text := w.log.String()
+	for _, n := range w.sorted() {
+		all, err := n.disk.Trades()
+		if err != nil {
+			return err
+		}
+		for _, t := range all {
+			if strings.Contains(text, sim.Keys(n.name).Secret(t.Number).Reveal()) {
+				return fmt.Errorf("a secret of %s is in a log", n.name)
+			}
+		}
+	}
+	return w.audit.balances()
+}
+
+// heal ends every trouble.
+func (w *simulated) heal() {
+	w.board.Heal()
+	for _, c := range w.chains {
+		c.Idle(false)
+		for _, n := range w.nodes {
+			c.Endpoint(n.name).Heal()
+		}
+	}
+	w.mu.Lock()
+	w.armed = nil
+	w.mu.Unlock()
+	for _, n := range w.nodes {
+		n.disk.Fill(false)
+		n.up = true
+	}
+}
+
+// close ends all runs.
+func (w *simulated) close() error {
+	var errs []error
+	for _, n := range w.sorted() {
+		if n.life != nil {
+			errs = append(errs, w.end(n))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Upset does what a story's verb says.
+func (w *simulated) Upset(verb string, args []string) error {
+	switch verb {
+	case "with":
+		p, is := paces[args[0]]
+		if !is || len(w.nodes) > 0 {
+			return fmt.Errorf("%w: pace %s, or too late for it", ErrNotHere, args[0])
+		}
+		w.pace = p
+		for c := range w.chains {
+			if err := w.grow(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "cut", "join":
+		names := append(args, "")
+		do := map[string]func(x, y string){"cut": w.board.Cut, "join": w.board.Join}[verb]
+		do(names[0], names[1])
+		return w.settle()
+	case "full", "empty":
+		n, err := w.person(args[0])
+		if err != nil {
+			return err
+		}
+		n.disk.Fill(verb == "full")
+		return nil
+	case "loses":
+		n, err := w.person(args[0])
+		if err != nil {
+			return err
+		}
+		n.loses = true
+		return nil
+	case "crash":
+		return w.arm(args)
+	case "noise":
+		return w.noise(args)
+	}
+	return w.upsetChain(verb, args)
+}
+
+// arm stops a node at its next deed of a kind.
+func (w *simulated) arm(args []string) error {
+	verdicts := map[string]sim.Verdict{"before": sim.StopBefore, "after": sim.StopAfter, "lost": sim.LoseAnswer}
+	if len(args) != 3 || verdicts[args[1]] == sim.Pass {
+		return fmt.Errorf("wants a person, before, after or lost, and a deed")
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.armed = append(w.armed, armed{args[0], args[2], verdicts[args[1]]})
+	return nil
+}
+
+func (w *simulated) noise(args []string) (err error) {
+	n := sim.Noise{Double: slices.Contains(args, "double"), Lose: slices.Contains(args, "lose")}
+	if n.Seed, err = strconv.ParseUint(args[0], 10, 64); err != nil {
+		return err
+	}
+	if text := options(args)["delay"]; text != "" {
+		if n.Delay, err = time.ParseDuration(text); err != nil {
+			return err
+		}
+	}
+	w.board.Disturb(n)
+	return nil
+}
+
+// upsetChain does what a verb says to a chain, or to one person's way to it.
+func (w *simulated) upsetChain(verb string, args []string) error {
+	of := map[string]int{"reorg": 0, "fees": 0, "idle": 0, "busy": 0, "down": 1, "up": 1, "stale": 1, "lie": 1, "lose": 1}
+	at, known := of[verb]
+	if !known || len(args) <= at {
+		return fmt.Errorf("%w: %s", ErrNotHere, verb)
+	}
+	c, err := contracts.ParseChain(args[at])
+	if err != nil {
+		return err
+	}
+	on := w.chains[c]
+	if on == nil {
+		return fmt.Errorf("%w: %s", ErrNotHere, c)
+	}
+	switch verb {
+	case "reorg":
+		depth, err := strconv.Atoi(args[1])
+		if err != nil {
+			return err
+		}
+		on.Reorg(depth, slices.Contains(args, "drop"))
+	case "fees":
+		times, err := strconv.ParseUint(strings.TrimPrefix(args[1], "x"), 10, 32)
+		if err != nil {
+			return err
+		}
+		switch on := on.(type) {
+		case *sim.Outputs:
+			on.Ask(outputsRate * int64(times))
+		case *sim.Contracts:
+			on.Ask(gasPrice * times)
+		}
+	case "idle", "busy":
+		on.Idle(verb == "idle")
+	case "down":
+		on.Endpoint(args[0]).Fail()
+	case "up":
+		on.Endpoint(args[0]).Heal()
+	case "stale":
+		on.Endpoint(args[0]).Freeze(on.Height())
+	case "lie":
+		on.Endpoint(args[0]).Lie()
+	case "lose":
+		on.Endpoint(args[0]).Lose()
+	}
+	return w.settle()
+}
+
+// bound is a desk whose every call ends when its node does.
+type bound struct {
+	desk *swap.Desk
+	life *sim.Life
+}
+
+func (b bound) Offer(ctx context.Context, d trade.Draft) (trade.Offer, error) {
+	ctx, cancel := b.life.Bind(ctx)
+	defer cancel()
+	return b.desk.Offer(ctx, d)
+}
+
+func (b bound) Withdraw(ctx context.Context, id contracts.Hash) error {
+	ctx, cancel := b.life.Bind(ctx)
+	defer cancel()
+	return b.desk.Withdraw(ctx, id)
+}
+
+func (b bound) Fetch(ctx context.Context, peer string) ([]trade.Offer, error) {
+	ctx, cancel := b.life.Bind(ctx)
+	defer cancel()
+	return b.desk.Fetch(ctx, peer)
+}
+
+func (b bound) Quote(ctx context.Context, id contracts.Hash, get contracts.Amount) (trade.Quote, error) {
+	ctx, cancel := b.life.Bind(ctx)
+	defer cancel()
+	return b.desk.Quote(ctx, id, get)
+}
+
+func (b bound) Take(ctx context.Context, id contracts.Hash) (trade.Trade, error) {
+	ctx, cancel := b.life.Bind(ctx)
+	defer cancel()
+	return b.desk.Take(ctx, id)
+}
+
+func (b bound) Leave(ctx context.Context, id contracts.Hash) error {
+	ctx, cancel := b.life.Bind(ctx)
+	defer cancel()
+	return b.desk.Leave(ctx, id)
+}

@@ -1,0 +1,167 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"photon/contracts"
+	"photon/swap/trade"
+)
+
+// A Story is a text of verbs.
+type Story struct {
+	Name  string
+	Title string // the first comment
+	Lines []Line
+}
+
+// A Line is one verb of a story.
+type Line struct {
+	Number int
+	Text   string
+	Words  []string
+}
+
+// ReadStory reads a story's text.
+func ReadStory(name, text string) (Story, error) {
+	s := Story{Name: name}
+	for i, text := range strings.Split(text, "\n") {
+		body, comment, has := strings.Cut(text, "#")
+		if has && s.Title == "" {
+			s.Title = strings.TrimSpace(comment)
+		} else if has && len(s.Lines) == 0 && strings.TrimSpace(body) == "" {
+			s.Title += " " + strings.TrimSpace(comment)
+		}
+		words, err := split(body)
+		if err != nil {
+			return s, fmt.Errorf("%s: line %d: %w", name, i+1, err)
+		}
+		if len(words) == 0 {
+			continue
+		}
+		if verbs[words[0]] == nil {
+			return s, fmt.Errorf("%s: line %d: no verb %q", name, i+1, words[0])
+		}
+		s.Lines = append(s.Lines, Line{i + 1, strings.Join(strings.Fields(body), " "), words})
+	}
+	if s.Title == "" {
+		return s, fmt.Errorf("%s: the first line tells no story", name)
+	}
+	return s, nil
+}
+
+// split takes words apart at blanks outside of quotes.
+func split(line string) (words []string, err error) {
+	var word strings.Builder
+	quoted, any := false, false
+	for _, r := range line + " " {
+		switch {
+		case r == '"':
+			quoted, any = !quoted, true
+		case (r == ' ' || r == '\t' || r == '\r') && !quoted:
+			if any {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			any = false
+		default:
+			word.WriteRune(r)
+			any = true
+		}
+	}
+	if quoted {
+		return nil, fmt.Errorf("quote is open")
+	}
+	return words, nil
+}
+
+// ReadStories reads every story of a folder, by name.
+func ReadStories(dir string) (all []Story, err error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(files)
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			return nil, err
+		}
+		s, err := ReadStory(strings.TrimSuffix(filepath.Base(f), ".txt"), string(text))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+var rowID = regexp.MustCompile(`\b[A-Z]\d+\b`)
+
+// Rows are the ids of scenarios that the story's first comment names.
+func (s Story) Rows() []string { return rowID.FindAllString(s.Title, -1) }
+
+// Chains are those that the story speaks of.
+func (s Story) Chains() (named []contracts.Chain) {
+	for _, c := range contracts.Chains {
+		says := regexp.MustCompile(`(?i)(\b|\d)` + string(c) + `\b`)
+		if slices.ContainsFunc(s.Lines, func(l Line) bool { return says.MatchString(l.Text) }) {
+			named = append(named, c)
+		}
+	}
+	return named
+}
+
+// A player plays one story in one world.
+type player struct {
+	world   World
+	offers  map[string]trade.Offer // newest of each maker
+	refused error                  // of the last verb that somebody asked for
+	patient bool                   // expectations before the end are not held: faults shift them
+}
+
+// Play plays a story and then checks what must always be true. Its error names
+// the line.
+func Play(ctx context.Context, s Story, w World) error { return play(ctx, s, w, false) }
+
+func play(ctx context.Context, s Story, w World, patient bool) error {
+	p := &player{world: w, offers: map[string]trade.Offer{}, patient: patient}
+	for i, l := range s.Lines {
+		if patient && l.Words[0] == "expect" && slices.ContainsFunc(s.Lines[i:], func(l Line) bool { return l.Words[0] != "expect" }) {
+			p.refused = nil
+			continue
+		}
+		if err := p.line(ctx, l, i+1 < len(s.Lines) && isRefusal(s.Lines[i+1])); err != nil {
+			return fmt.Errorf("%s: line %d: %s: %w", s.Name, l.Number, l.Text, err)
+		}
+		if err := w.Check(); err != nil {
+			return fmt.Errorf("%s: line %d: %s: then broken: %w", s.Name, l.Number, l.Text, err)
+		}
+	}
+	return nil
+}
+
+func isRefusal(l Line) bool {
+	return l.Words[0] == "expect" && len(l.Words) > 1 && l.Words[1] == "refused"
+}
+
+// line does one line. A refusal is an error unless the next line expects it.
+func (p *player) line(ctx context.Context, l Line, mayRefuse bool) error {
+	v := verbs[l.Words[0]]
+	if n := len(l.Words) - 1; n < v.least {
+		return fmt.Errorf("wants %s", v.usage)
+	}
+	err := v.do(p, ctx, l.Words[1:])
+	if v.asks {
+		p.refused = nil
+		if err != nil && mayRefuse {
+			p.refused, err = err, nil
+		}
+	}
+	return err
+}
