@@ -124,6 +124,47 @@ func TestForkDisplacesLock(t *testing.T) {
 	w.bob.await(t, trade.Theirs, "new lock", lockedAt(w.height()))
 }
 
+// Both the approval and the lock of tokens are displaced. Asked again and again,
+// Hasten makes the approval anew and, when it is mined, the lock.
+func TestForkDisplacesApproval(t *testing.T) {
+	w := newWorld(t, contracts.SMT)
+	o := w.lockOrder(w.tokens(), 6)
+	w.follow(o.Terms)
+	parent, err := w.sim.Client().HeaderByNumber(bg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	txs := w.alice.make(t, o)
+	w.sim.Commit()
+	w.bob.await(t, trade.Theirs, "lock", lockedAt(w.height()))
+	if err := w.sim.Fork(parent.Hash()); err != nil {
+		t.Fatal(err)
+	}
+	w.sim.Rollback()
+	for _, tx := range txs {
+		w.other(w.alice, tx)
+	}
+	w.sim.Commit()
+	w.sim.Commit()
+	w.bob.await(t, trade.Theirs, "lock missing", unlocked)
+	w.alice.await(t, trade.Ours, "lock missing to Alice", unlocked)
+	last := txs[1]
+	for _, want := range []trade.Purpose{trade.Approve, trade.Lock} {
+		if last, err = w.alice.Hasten(bg, o, last); err != nil || last.Purpose != want {
+			t.Fatalf("%s anew: %s, %v", want, last.Purpose, err)
+		}
+		if err := w.alice.Send(bg, last); err != nil {
+			t.Fatal(err)
+		}
+		w.sim.Commit()
+		w.mined(last)
+	}
+	w.bob.await(t, trade.Theirs, "new lock", lockedAt(w.height()))
+	if _, err := w.alice.Hasten(bg, o, last); !errors.Is(err, trade.ErrNotYet) {
+		t.Errorf("hasten what is mined: %v", err)
+	}
+}
+
 // other uses the nonce of tx for something else.
 func (w *world) other(p *person, tx trade.Tx) {
 	w.t.Helper()

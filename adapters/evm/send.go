@@ -189,7 +189,7 @@ func (c *Chain) Hasten(ctx context.Context, o trade.Order, t trade.Tx) (trade.Tx
 	if err != nil {
 		return trade.Tx{}, err
 	}
-	last, ok := lastOf(a.waiting, s)
+	last, ok := lastOf(a.waiting, s, o.Purpose)
 	if !ok {
 		return c.anew(ctx, o, s)
 	}
@@ -212,7 +212,16 @@ func (c *Chain) Hasten(ctx context.Context, o trade.Order, t trade.Tx) (trade.Tx
 // anew makes again what was displaced or reverted. Where more than one is
 // needed, it gives the first; the next time, the next.
 func (c *Chain) anew(ctx context.Context, o trade.Order, s signed) (trade.Tx, error) {
-	err := c.after(ctx, s, errors.New("not by it"))
+	var err error
+	if s.Purpose == trade.Approve { // it may be mined: what it was for counts
+		s.Purpose = o.Purpose
+		var done bool
+		if done, err = c.done(ctx, s); err == nil && !done {
+			err = trade.ErrSpent
+		}
+	} else {
+		err = c.after(ctx, s, errors.New("not by it"))
+	}
 	if err == nil {
 		return trade.Tx{}, fmt.Errorf("%w: what %s does is done", trade.ErrNotYet, s.TxID)
 	}
@@ -229,11 +238,11 @@ func (c *Chain) anew(ctx context.Context, o trade.Order, s signed) (trade.Tx, er
 	return txs[0], nil
 }
 
-// lastOf finds the last waiting transaction with the nonce of s or for the same
-// purpose.
-func lastOf(waiting []signed, s signed) (last signed, ok bool) {
+// lastOf finds the last waiting transaction with the nonce of s, or of its leg
+// and for this purpose.
+func lastOf(waiting []signed, s signed, p trade.Purpose) (last signed, ok bool) {
 	for _, w := range waiting {
-		if w.tx.Nonce() == s.tx.Nonce() || (w.ID == s.ID && w.Side == s.Side && w.Purpose == s.Purpose) {
+		if w.tx.Nonce() == s.tx.Nonce() || (w.ID == s.ID && w.Side == s.Side && w.Purpose == p) {
 			last, ok = w, true
 		}
 	}
