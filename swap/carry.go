@@ -218,6 +218,12 @@ func (d *Desk) lock(ctx context.Context, l Ledger, t trade.Trade, o trade.Order)
 	if err != nil {
 		return fmt.Errorf("prepare lock: %w", err)
 	}
+	if err := d.journalLock(t); err != nil {
+		for _, tx := range txs {
+			l.Release(tx)
+		}
+		return fmt.Errorf("%w: %w", errFatal, err)
+	}
 	return d.storeAndSend(ctx, l, txs...)
 }
 

@@ -19,8 +19,8 @@ func (d *Desk) journal(trades []trade.Trade) error {
 		if known && old.Status == t.Status && old.GaveRefund == t.GaveRefund && old.Missed == t.Missed {
 			continue
 		}
-		if t.Status == trade.Proposed {
-			continue // the partner's part of the scripts is not known: nothing can be at stake
+		if t.Status == trade.Proposed || t.Status == trade.Agreed {
+			continue // nothing of ours can be at stake
 		}
 		record, err := json.Marshal(t)
 		if err != nil {
@@ -37,9 +37,24 @@ func (d *Desk) journal(trades []trade.Trade) error {
 	return nil
 }
 
+// journalLock writes down that t's lock is about to be stored and sent. Whoever
+// takes t up from the journal from then on must not lock anew.
+func (d *Desk) journalLock(t trade.Trade) error {
+	t.Rescued = true
+	record, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("journal trade %s: %w", t.ID, err)
+	}
+	if err := d.Journal.Append(record); err != nil {
+		return fmt.Errorf("journal lock: %w", err)
+	}
+	return nil
+}
+
 // recover takes up trades that the journal knows and the store does not, or not
-// as far: the store is new, or an old copy. What had been signed for them is
-// lost, so nothing is locked anew; the chains tell the rest.
+// as far: the store is new, or an old copy, or we were stopped between the two.
+// Where a lock may have been sent, what was signed is lost and nothing is locked
+// anew; the chains tell the rest.
 func (d *Desk) recover(ctx context.Context) error {
 	records, err := d.Journal.Records()
 	if err != nil {
@@ -56,9 +71,12 @@ func (d *Desk) recover(ctx context.Context) error {
 		if !seen {
 			order = append(order, t.ID)
 		}
-		if t.Version > last.Version {
-			newest[t.ID] = t
+		locked := t.Rescued || last.Rescued
+		if t.Version <= last.Version {
+			t = last
 		}
+		t.Rescued = locked
+		newest[t.ID] = t
 	}
 	if len(order) == 0 {
 		return nil
@@ -77,7 +95,7 @@ func (d *Desk) recover(ctx context.Context) error {
 		if have.Version >= t.Version {
 			continue
 		}
-		t.Version, t.Rescued = have.Version+1, true
+		t.Version = have.Version + 1
 		c.Trades = append(c.Trades, t)
 		d.Log.Warn("rescued from the journal", "trade", id, "role", t.Role, "status", t.Status, "stored", have.Version > 0)
 	}
