@@ -36,6 +36,21 @@ type signed struct {
 
 func (s *slot) newest() signed { return s.txs[len(s.txs)-1] }
 
+// approvals are the approvals that were made for a trade, as far as their nonces
+// are remembered.
+func (l *lane) approvals(id contracts.Hash) (ids []contracts.Hash) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.held {
+		for _, t := range s.txs {
+			if t.ID == id && t.Purpose == trade.Approve {
+				ids = append(ids, t.TxID)
+			}
+		}
+	}
+	return ids
+}
+
 // decode reads the raw bytes of a stored transaction of ours.
 func (c *Chain) decode(t trade.Tx) (signed, error) {
 	var tx types.Transaction

@@ -160,6 +160,9 @@ func (c *Chain) payments(ctx context.Context) error {
 		if l := n.fate.Lock; l != nil && !n.lockPriced {
 			if fee, ok := fees[l.TxID]; ok {
 				l.Fee, n.lockPriced = fee, true
+				for _, id := range c.approvals(n) { // part of what the lock cost; 0 for one that another took the place of
+					l.Fee = l.Fee.Plus(fees[id])
+				}
 			}
 		}
 		if e := n.fate.End; e != nil && !n.endPriced {
@@ -187,12 +190,21 @@ func (c *Chain) unpriced() []contracts.Hash {
 		}
 		if n.fate.Lock != nil && !n.lockPriced && l.Side == trade.Ours {
 			ids = append(ids, n.fate.Lock.TxID)
+			ids = append(ids, c.approvals(n)...)
 		}
 		if e := n.fate.End; e != nil && !n.endPriced && (e.Kind == trade.ByTime) == (l.Side == trade.Ours) {
 			ids = append(ids, e.TxID)
 		}
 	}
 	return ids
+}
+
+// approvals are our transactions that let HashLock take a leg's tokens.
+func (c *Chain) approvals(n *watched) []contracts.Hash {
+	if n.watch.Terms.Asset.IsNative() {
+		return nil
+	}
+	return c.lane.approvals(n.watch.ID)
 }
 
 // paid returns what transactions cost us; 0 for those that another sent. One
