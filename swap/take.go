@@ -133,6 +133,8 @@ func (d *Desk) begin(ctx context.Context, t trade.Trade, effects []trade.Effect,
 		if d.used[t.ID] {
 			return c, fmt.Errorf("%w: hash %s was in a trade before", trade.ErrOffer, t.ID)
 		}
+		// A lock is made once its chain has told its head: we may know that already.
+		t.Ours.Head, t.Theirs.Head = d.heads[t.Ours.Terms.Asset.Chain], d.heads[t.Theirs.Terms.Asset.Chain]
 		c.Trades = []trade.Trade{t}
 		for _, e := range effects {
 			c.Effects = append(c.Effects, trade.Pending{Trade: t.ID, Effect: e})
