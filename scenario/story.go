@@ -92,13 +92,42 @@ func ReadStories(dir string) (all []Story, err error) {
 		if err != nil {
 			return nil, err
 		}
-		s, err := ReadStory(strings.TrimSuffix(filepath.Base(f), ".txt"), string(text))
-		if err != nil {
-			return nil, err
+		for suffix, text := range pairs(string(text)) {
+			s, err := ReadStory(strings.TrimSuffix(filepath.Base(f), ".txt")+suffix, text)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, s)
 		}
-		all = append(all, s)
 	}
+	slices.SortFunc(all, func(a, b Story) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
+}
+
+// stakes are what a story for every pair swaps, and how an expectation names it.
+var stakes = []struct{ sum, name, amount string }{
+	{"0.5btc", "btc", "0.5"}, {"2ltc", "ltc", "2"}, {"10eth", "eth", "10"}, {"100smt", "smt", "100"},
+	{"5000eth:usd", "eth:usd", "5000"}, {"7000smt:usd", "smt:usd", "7000"},
+}
+
+// pairs tells a story that leaves open what is swapped, by {give} and {want},
+// once for every ordered pair of assets; any other once.
+func pairs(text string) map[string]string {
+	if !strings.Contains(text, "{give}") {
+		return map[string]string{"": text}
+	}
+	all := map[string]string{}
+	for _, g := range stakes {
+		for _, w := range stakes {
+			if g.sum == w.sum {
+				continue
+			}
+			all["/"+g.name+"_for_"+w.name] = strings.NewReplacer("{give}", g.sum, "{want}", w.sum,
+				"{+give}", g.name+"="+g.amount, "{-give}", g.name+"=-"+g.amount, "{+want}", w.name+"="+w.amount, "{-want}", w.name+"=-"+w.amount,
+				"{give chain}", strings.Split(g.name, ":")[0], "{want chain}", strings.Split(w.name, ":")[0]).Replace(text)
+		}
+	}
+	return all
 }
 
 var rowID = regexp.MustCompile(`\b[A-Z]\d+\b`)

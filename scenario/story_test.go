@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,7 +48,7 @@ func TestStories(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			w, err := told(t, s, false, nil)
 			if err != nil {
-				t.Errorf("%v\n%s", err, w.log)
+				t.Errorf("%v\n%s\n%s", err, w.log, strings.Join(w.points, "\n"))
 			}
 		})
 	}

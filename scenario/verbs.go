@@ -110,6 +110,14 @@ func (p *player) offer(ctx context.Context, args []string) error {
 		return err
 	}
 	o, err := who.Offer(ctx, d)
+	for try := 0; err != nil && p.patient && try < 5; try++ {
+		if err = p.world.Pass(10 * time.Second); err != nil {
+			return err
+		}
+		if who, err = p.world.Person(args[0]); err == nil {
+			o, err = who.Offer(ctx, d)
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -199,8 +199,9 @@ func (l *lookout) news() (trade.News, bool) {
 func (l *lookout) see(w trade.Watch, upTo uint64) trade.Fate {
 	f := l.chain.fate(w, upTo)
 	l.endpoint.mu.Lock()
-	defer l.endpoint.mu.Unlock()
-	if l.endpoint.lies && w.Side == trade.Theirs && f.Lock == nil {
+	lies := l.endpoint.lies
+	l.endpoint.mu.Unlock()
+	if lies && w.Side == trade.Theirs && f.Lock == nil {
 		height := l.chain.head(upTo).Height
 		f.Lock = &trade.Spot{TxID: contracts.Hash{0xfa, 0x15, 0xe}, Amount: w.Terms.Amount, Height: height - 20}
 	}
