@@ -19,13 +19,25 @@ func (t Trade) Apply(e Event) (Trade, []Effect, error) {
 	}
 	n, more := n.decide()
 	if broken := n.broken(t); broken != "" {
-		n, more, effects = t, nil, nil
+		n, more, effects = t.facts(e), nil, nil
 		n.Frozen = broken
 	}
 	if !n.same(t) {
 		n.Version++
 	}
 	return n, append(effects, more...), nil
+}
+
+// facts takes in what a chain or a clock says and nothing else: a trade that is
+// frozen must still know when to refund.
+func (t Trade) facts(e Event) Trade {
+	switch e := e.(type) {
+	case Sighted:
+		return t.sighted(e)
+	case Ticked:
+		t.Now = max(t.Now, e.Now)
+	}
+	return t
 }
 
 // take notes an event; decide acts on it.
@@ -35,28 +47,21 @@ func (t Trade) take(e Event) (Trade, []Effect, error) {
 		return t.accepted(e)
 	case Declined:
 		return t.declined(e)
-	case Sighted:
-		return t.sighted(e), nil, nil
-	case Ticked:
-		t.Now = max(t.Now, e.Now)
-		return t, nil, nil
+	case Sighted, Ticked:
+		return t.facts(e), nil, nil
 	case Shown:
 		return t.shown(e)
 	case LockFailed:
 		return t.lockFailed(e)
 	case LeftByPartner:
-		t.Abandoned = true
+		t.Abandoned = t.Abandoned || !t.Status.AtRest()
 		return t, nil, nil
 	case RefundAsked:
 		return t.refundAsked()
 	case RefundSigned:
 		return t.refundSigned()
 	case Missed:
-		if t.Role != First || t.Status != Redeeming || t.Theirs.Fate.End != nil {
-			return t, nil, fmt.Errorf("%w: missed while %s", ErrStatus, t.Status)
-		}
-		t.Missed = true
-		return t, nil, nil
+		return t.missed()
 	case Left:
 		return t.left()
 	}
@@ -149,10 +154,23 @@ func (t Trade) refundAsked() (Trade, []Effect, error) {
 	if !slices.Contains(allowed, t.Status) {
 		return t, nil, fmt.Errorf("%w: refund asked while %s", ErrStatus, t.Status)
 	}
+	if t.Role == Second && t.Ours.Fate.Lock != nil && t.Status != Refunded {
+		return t, nil, fmt.Errorf("%w: refund asked while our lock is out", ErrStatus)
+	}
 	t.GaveRefund = true
-	if t.Status == Agreed {
+	if t.Status == Agreed || t.Status == Proposed {
 		t = t.rest(Cancelled, "the partner took his lock back")
 	}
+	return t, nil, nil
+}
+
+// missed notes that the secret was not given away. Who took the trade up from the
+// journal cannot know that while it still may serve him.
+func (t Trade) missed() (Trade, []Effect, error) {
+	if t.Role != First || t.Status != Redeeming || t.Theirs.Fate.End != nil || (t.Rescued && !t.Theirs.expired()) {
+		return t, nil, fmt.Errorf("%w: missed while %s", ErrStatus, t.Status)
+	}
+	t.Missed = true
 	return t, nil, nil
 }
 
@@ -206,7 +224,7 @@ func (n Trade) broken(t Trade) string {
 	if n.Role == Second && n.GaveRefund && (n.Status == Locking || n.Status == Redeeming) {
 		return "locked after giving a refund"
 	}
-	if n.Role == Second && n.Status == Redeeming && n.Secret == nil {
+	if n.Role == Second && n.Status == Redeeming && n.Status != t.Status && n.Secret == nil && !n.redeemed() {
 		return "redeeming without the secret"
 	}
 	return ""
@@ -252,17 +270,17 @@ func (t Trade) Wants() []Want {
 	var wants []Want
 	taproot := func(s Side) bool { return t.Leg(s).Terms.Form == contracts.P2TR }
 	switch {
-	case t.Status == Locking && t.Ours.Fate.End == nil && t.Ours.locked() == 0 && !t.Rescued:
+	case t.mayLock():
 		wants = append(wants, Want{Side: Ours, Purpose: Lock, Deadline: t.LockBy()})
-	case t.Status == Locking && t.Ours.Fate.End == nil && t.givenUp() && taproot(Ours):
+	case t.Status == Locking && t.Ours.Fate.End == nil && t.Ours.locked() > 0 && t.givenUp() && taproot(Ours):
 		wants = append(wants, Want{Side: Ours, Purpose: Refund, Together: true, Only: true, Deadline: t.Ours.Terms.Expiry})
-	case t.Status == Refunding && t.Ours.ended() == 0:
+	case t.Status == Refunding && t.Ours.told() && t.Ours.Fate.Lock != nil && t.Ours.ended() == 0:
 		wants = append(wants, Want{Side: Ours, Purpose: Refund, Deadline: t.Ours.Terms.Expiry + t.slack()})
 	}
-	if t.Status != Redeeming || t.Missed {
+	if t.Status != Redeeming || t.unrevealed() {
 		return wants
 	}
-	if t.Theirs.ended() == 0 {
+	if t.mayRedeem() {
 		wants = append(wants, Want{Side: Theirs, Purpose: Redeem, Together: taproot(Theirs), Deadline: t.Theirs.Terms.Expiry})
 	}
 	if t.Role == Second && t.Ours.locked() > 0 && t.Ours.ended() == 0 && t.Ours.Head.Time > t.Theirs.Terms.Expiry {
@@ -272,6 +290,22 @@ func (t Trade) Wants() []Want {
 	return wants
 }
 
-// Frozen trades make no new promise; slack is how long a refund, which nobody
-// races but a late secret, may take before its fee must grow.
+// mayLock reports whether our lock is to be made, or sent again: it is not there,
+// nobody has given up, and as Second, theirs still counts.
+func (t Trade) mayLock() bool {
+	return t.Status == Locking && t.Ours.told() && t.Ours.locked() == 0 && t.Ours.Fate.End == nil &&
+		!t.givenUp() && !t.Rescued && t.Frozen == "" && (t.Role == First || t.Theirs.secure())
+}
+
+// mayRedeem reports whether their lock is there to be redeemed. First shows the
+// secret to no lock that a reorganisation has taken back, unless it is out.
+func (t Trade) mayRedeem() bool {
+	if !t.Theirs.told() || t.Theirs.Fate.Lock == nil || t.Theirs.ended() > 0 {
+		return false
+	}
+	return t.Secret != nil || (t.Role == First && t.Theirs.locked() > 0)
+}
+
+// slack is how long a refund, which nobody races but a late secret, may take
+// before its fee must grow.
 func (t Trade) slack() uint64 { return max((t.Ours.Terms.Expiry-t.Start)/4, 1) }

@@ -12,7 +12,7 @@ func (t Trade) first() (Trade, []Effect) {
 			return t.rest(Cancelled, "no answer"), nil
 		}
 	case Locking:
-		if t.mayReveal() {
+		if t.revealed() || t.mayReveal() {
 			t.Status = Redeeming
 			return t, nil
 		}
@@ -25,20 +25,27 @@ func (t Trade) first() (Trade, []Effect) {
 			return t.rest(Refunded, ""), nil
 		case t.Ours.deep(BySecret):
 			return t.rest(Stranded, "the partner redeemed our lock and refunded his"), nil
+		case t.Ours.gone(t.Start):
+			return t.rest(Refunded, "our lock was never mined"), nil
 		}
 	}
 	return t, nil
 }
 
 // mayReveal is the point of no return: both locks count, there is time left by
-// the latest clock, and nothing of ours was given up. The secret being public
-// already, by whatever mishap, leaves nothing to guard.
+// the latest clock, which must have been told, and nothing of ours was given up.
 func (t Trade) mayReveal() bool {
-	if t.Secret != nil && t.Theirs.locked() > 0 && t.Theirs.Fate.End == nil {
-		return !t.GaveRefund
-	}
-	return t.Theirs.secure() && t.Ours.secure() && t.clock() <= t.RevealBy() &&
+	return t.Theirs.secure() && t.Ours.secure() && t.Now > 0 && t.clock() <= t.RevealBy() &&
 		!t.GaveRefund && !t.Left && t.Frozen == ""
+}
+
+// revealed reports whether the chains show more than this copy of the trade
+// remembers: the secret is public, or their lock was spent with our signature,
+// which is our redeeming unless we signed their refund. There is nothing left to
+// guard.
+func (t Trade) revealed() bool {
+	end := t.Theirs.Fate.End
+	return !t.GaveRefund && (t.Secret != nil || (end != nil && end.Kind == ByBoth))
 }
 
 // firstRedeeming waits for what we bought to be ours. If the partner's refund won
@@ -47,33 +54,36 @@ func (t Trade) firstRedeeming() Trade {
 	if t.Theirs.deep(BySecret, ByBoth) {
 		return t.rest(Completed, "")
 	}
-	if t.Missed {
+	if t.unrevealed() {
 		return t.refundWhenDue()
 	}
-	if !t.Theirs.deep(ByTime) {
+	if !t.Theirs.deep(ByTime) && !t.Theirs.gone(t.Start) {
 		return t
 	}
 	if t.Ours.deep(BySecret, ByBoth) {
 		return t.rest(Stranded, "the partner refunded before we redeemed, and redeemed our lock")
 	}
-	if t.Ours.expired() && t.Ours.Fate.End == nil {
-		t.Status = Refunding
+	if end := t.Ours.Fate.End; end != nil && end.Kind != ByTime {
+		return t // not deep yet
 	}
-	return t
+	return t.refundWhenDue()
 }
 
-// refundWhenDue orders our refund once the chain allows it. A lock that was never
-// mined long after its time ends the trade.
+// unrevealed reports whether First decided to reveal and did not, and nobody else
+// has.
+func (t Trade) unrevealed() bool { return t.Missed && t.Secret == nil }
+
+// refundWhenDue orders our refund once the chain allows it, or takes note of one
+// that this copy of the trade does not know of: a delegate's, or our own from
+// before a disk was lost. A lock that was never mined ends the trade.
 func (t Trade) refundWhenDue() Trade {
-	if !t.Ours.expired() || t.Ours.Fate.End != nil {
-		return t
-	}
-	if t.Ours.locked() > 0 {
+	switch {
+	case t.Ours.Fate.End != nil, t.Ours.expired() && t.Ours.locked() > 0:
 		t.Status = Refunding
-		return t
-	}
-	if t.Ours.Fate.Lock == nil && t.Ours.Head.Time > t.Ours.Terms.Expiry+(t.Ours.Terms.Expiry-t.Start) {
+	case t.Ours.gone(t.Start) && t.Status == Locking:
 		return t.rest(Cancelled, "our lock was never mined")
+	case t.Ours.gone(t.Start):
+		t.Status = Refunding
 	}
 	return t
 }

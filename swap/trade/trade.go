@@ -167,7 +167,17 @@ func depth(head, at uint64) uint64 {
 	return head - at + 1
 }
 
-// ended moves to a status in which nothing more is promised.
+// told reports whether the leg's chain has said anything since we started. Before
+// that, what it stores may be old.
+func (l Leg) told() bool { return l.Head != (Head{}) }
+
+// gone reports whether the leg's lock, once its life has passed a second time, is
+// still not there: it will never be.
+func (l Leg) gone(start uint64) bool {
+	return l.Fate.Lock == nil && l.Head.Time > l.Terms.Expiry+(l.Terms.Expiry-start)
+}
+
+// rest moves to a status in which nothing more is promised.
 func (t Trade) rest(s Status, format string, args ...any) Trade {
 	t.Status, t.Reason = s, fmt.Sprintf(format, args...)
 	return t
