@@ -28,7 +28,7 @@ var (
 // guards.
 var (
 	Safe = Profile{"safe", 24 * 3600, 10 * 3600, 6 * 3600, lag, inclusion, 600}
-	Fast = Profile{"fast", 10 * 3600, 4 * 3600, 3600, lag, inclusion, 600}
+	Fast = Profile{"fast", 10 * 3600, 4 * 3600, 1800, lag, inclusion, 600}
 )
 
 // Dev returns a profile of minutes for chains that are mined at will: the second
@@ -38,10 +38,11 @@ func Dev(second uint64) Profile {
 }
 
 // Need is the least time between the expiries of a first leg on chain a and a
-// second leg on chain b: Second must see the secret that First shows at the last
-// moment, redeem, and have it confirmed, even after an outage.
+// second leg on chain b. The last moment at which First can show the secret is the
+// one before Second's refund is mined, and that opens late. Then Second, perhaps
+// after an outage, must redeem and have it confirmed.
 func (p Profile) Need(a, b contracts.Chain) uint64 {
-	return p.Lag[b] + p.Inclusion[a] + p.Outage
+	return p.Lag[b] + p.Inclusion[b] + p.Outage + p.Inclusion[a]
 }
 
 // Check refuses times that are too short or too long for p. Errors: ErrOffer.
@@ -59,7 +60,7 @@ func (p Profile) Check(o Offer) error {
 	return nil
 }
 
-// second and first are the legs by who locks them.
+// secondLeg is the leg that Second locks, whoever we are.
 func (t Trade) secondLeg() Leg {
 	if t.Role == Second {
 		return t.Ours
