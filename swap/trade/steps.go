@@ -66,6 +66,14 @@ func (t Trade) Steps() []Step {
 	steps = append(steps,
 		lockStep("first_lock", firstActor, first, t.LockBy()),
 		lockStep("second_lock", secondActor, second, t.LockBy()))
+	if ours := &steps[1]; t.Status == Redeeming {
+		if t.Role == Second {
+			ours = &steps[2]
+		}
+		if ours.State == "waiting" {
+			ours.State = "skipped" // the secret is out: we lock no more
+		}
+	}
 	receiptBy, theirBy := t.Theirs.Terms.Expiry, t.Ours.Terms.Expiry
 	if t.Role == First {
 		receiptBy = t.RevealBy()
@@ -76,8 +84,16 @@ func (t Trade) Steps() []Step {
 	refund.OpensAt = t.Ours.Terms.Expiry
 	if t.refunds() {
 		receipt.State, their.State = "skipped", "skipped"
+		for i := range steps { // what is not locked by now need not be
+			if steps[i].State == "waiting" {
+				steps[i].State = "skipped"
+			}
+		}
 	} else {
 		refund.State = "skipped"
+	}
+	if t.Role == Second && t.Status == Redeeming && (t.Ours.Fate.Lock == nil || t.Ours.deep(ByTime)) {
+		their.State = "skipped" // told the secret, we find it not redeemed
 	}
 	if t.Role == First {
 		steps = append(steps, receipt, their, refund)
@@ -89,7 +105,8 @@ func (t Trade) Steps() []Step {
 
 // refunds reports whether the trade is on the way back.
 func (t Trade) refunds() bool {
-	return t.Status == Refunding || t.Status == Refunded || (t.Status == Locking && t.givenUp())
+	return t.Status == Refunding || t.Status == Refunded || (t.Status == Locking && t.givenUp()) ||
+		(t.Status == Redeeming && t.unrevealed())
 }
 
 func (t Trade) agreedStep() Step {
@@ -138,7 +155,14 @@ func (t Trade) current(steps []Step) []Step {
 			continue
 		}
 		steps[i].State = "doing"
-		break
+		return steps
+	}
+	// All is done and the trade has still to take note of it.
+	for i := len(steps) - 1; i >= 0 && !t.Status.AtRest(); i-- {
+		if steps[i].State == "done" {
+			steps[i].State = "doing"
+			break
+		}
 	}
 	return steps
 }
