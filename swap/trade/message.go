@@ -141,8 +141,10 @@ var readers = map[string]func([]byte) (Message, error){
 
 func read[M Message](body []byte) (Message, error) {
 	var m M
-	err := strict(body, &m)
-	return m, err
+	if err := strict(body, &m); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 func strict(raw []byte, into any) error {

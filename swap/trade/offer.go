@@ -87,7 +87,7 @@ func (o Offer) Cost(give contracts.Amount) (contracts.Amount, error) {
 		return contracts.Amount{}, fmt.Errorf("%w: %s is not within %s and %s", ErrOffer, give, o.Min, o.Max)
 	}
 	want, ok := give.Times(o.WantOf, o.GiveOf)
-	if !ok {
+	if !ok || want.Uint256().BitLen() > 255 { // room for the rounding and for a fee
 		return contracts.Amount{}, fmt.Errorf("%w: rate %s for %s", ErrOffer, o.WantOf, o.GiveOf)
 	}
 	// Rounded down; one more when that is below the rate.
