@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -15,6 +16,9 @@ import (
 
 // ErrDisagree says that nodes do not all see a lock as it was told.
 var ErrDisagree = errors.New("chain nodes do not agree on the lock")
+
+// agreeWithin is how long a node may take to answer.
+const agreeWithin = 10 * time.Second
 
 // Agree looks at the lock itself once more and asks every node whether its chain
 // holds that block and, unless f says that the lock is spent, whether the output
@@ -36,6 +40,8 @@ func (c *Chain) Agree(ctx context.Context, w trade.Watch, f trade.Fate) error {
 	if f.End == nil && c.ending(out) {
 		return fmt.Errorf("%w: %s:%d is being spent", ErrDisagree, f.Lock.TxID, f.Lock.Index)
 	}
+	ctx, cancel := context.WithTimeout(ctx, agreeWithin)
+	defer cancel()
 	_, errs := each(ctx, c.nodes, func(n Node) (struct{}, error) {
 		at, err := n.HashAt(ctx, height)
 		if err == nil && at != hash {
@@ -54,7 +60,7 @@ func (c *Chain) Agree(ctx context.Context, w trade.Watch, f trade.Fate) error {
 	for i, err := range errs {
 		switch {
 		case err == nil:
-		case errors.Is(err, ErrDown):
+		case errors.Is(err, ErrDown), errors.Is(err, context.DeadlineExceeded):
 			silent++
 		case errors.Is(err, ErrMissing):
 			return fmt.Errorf("%w: node %d does not reach block %d: %w", ErrDisagree, i+1, height, err)

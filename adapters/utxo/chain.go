@@ -41,11 +41,11 @@ type Config struct {
 	Endpoints []Endpoint // nodes; all are asked to agree before a lock counts
 	Nodes     []Node     // in place of Endpoints
 	Keys      Keys
-	Poll      time.Duration // between looks at the tip; default 5 s
-	From      int64         // height of the first block that can pay the wallet
-	Book      Book          // nil: each run begins at From
-	Log       *slog.Logger  // nil: nothing is logged
-	Now       func() time.Time
+	Poll      time.Duration    // between looks at the tip; default 5 s
+	From      int64            // height of the first block that can pay the wallet
+	Book      Book             // nil: each run begins at From
+	Log       *slog.Logger     // nil: nothing is logged
+	Now       func() time.Time // the wall clock; nil: the machine's
 }
 
 // A Chain fills the ports of the swap room for one coin: the fates of legs, the

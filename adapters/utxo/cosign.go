@@ -35,7 +35,7 @@ func (c *Chain) Propose(ctx context.Context, o trade.Order) (trade.CosignSession
 	if err != nil {
 		return nil, err
 	}
-	fee, err := c.coin.payout(c.price(ctx, o.Deadline), contracts.TogetherVSize, value, make([]byte, keyScriptSize))
+	fee, err := c.coin.payout(c.price(ctx, o.Deadline), contracts.TogetherVSize, value, keyScript(make([]byte, 20)))
 	if err != nil {
 		return nil, err
 	}

@@ -171,6 +171,23 @@ func TestTakenBack(t *testing.T) {
 	b.sees(w, "none")
 }
 
+// A child that is listed before its parent, and one that waits while its parent
+// moves to another branch.
+func TestChildOfAWaitingLock(t *testing.T) {
+	b, w := begun(t, contracts.BTC)
+	lock := b.funding(outputOf(t, w.Terms), 1_000_000)
+	b.node.pool = append(b.node.pool, lock)
+	redeem := b.bobTakes(w, first(lock), 1_000_000)
+	b.node.pool = []*wire.MsgTx{redeem, lock}
+	b.sees(w, "lock@0 secret@0")
+	b.node.mine(opTrue, lock)
+	b.sees(w, "lock@11 secret@0")
+	b.node.rewind(1, false)
+	b.node.mineEmpty(1)
+	b.node.mine(opTrue, lock)
+	b.sees(w, "lock@12 secret@0")
+}
+
 // A watch is told of what lies before it, for many of them in one pass.
 func TestLooksBack(t *testing.T) {
 	b := newBench(t, contracts.BTC)

@@ -145,12 +145,29 @@ func (p *pool) highest(ctx context.Context) (Tip, error) {
 	return tips[best], nil
 }
 
-// send broadcasts to every node: one that takes it is enough.
+// send broadcasts to every node and returns when the first takes it, or when all
+// refuse. A node that is slow is not waited for, but not cut off either.
 func (p *pool) send(ctx context.Context, tx *wire.MsgTx) error {
-	_, errs := each(ctx, p, func(n Node) (struct{}, error) { return struct{}{}, n.Send(ctx, tx) })
-	for _, err := range errs {
-		if err == nil {
-			return nil
+	answers := make(chan error, len(p.nodes))
+	for i, n := range p.nodes {
+		go func() {
+			err := p.verify(ctx, i)
+			if err == nil {
+				err = n.Send(context.WithoutCancel(ctx), tx)
+			}
+			answers <- err
+		}()
+	}
+	var errs []error
+	for range p.nodes {
+		select {
+		case err := <-answers:
+			if err == nil {
+				return nil
+			}
+			errs = append(errs, err)
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	return fmt.Errorf("%s: send %s: %w", p.coin.Chain, tx.TxHash(), worst(errs))
@@ -169,11 +186,15 @@ func worst(errs []error) error {
 // rate is the first estimate that a node gives within the coin's bounds; false
 // when none does.
 func (p *pool) rate(ctx context.Context, blocks int) (int64, bool) {
-	rates, errs := each(ctx, p, func(n Node) (int64, error) { return n.Rate(ctx, blocks) })
-	for i, rate := range rates {
-		if errs[i] == nil && rate > 0 && rate <= p.coin.MaxRate {
-			return max(rate, p.coin.MinRate), true
+	rate, err := ask(ctx, p, func(n Node) (int64, error) {
+		rate, err := n.Rate(ctx, blocks)
+		if errors.Is(err, ErrMissing) {
+			err = fmt.Errorf("%w: %w", ErrDown, err) // another may have an estimate
 		}
-	}
-	return 0, false
+		if err == nil && (rate <= 0 || rate > p.coin.MaxRate) {
+			err = fmt.Errorf("%w: a fee rate of %d", ErrDown, rate)
+		}
+		return rate, err
+	})
+	return max(rate, p.coin.MinRate), err == nil
 }

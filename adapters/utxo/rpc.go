@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -34,6 +35,8 @@ func (e Endpoint) LogValue() slog.Value { return slog.StringValue(e.URL) }
 const (
 	maxAnswer = 64 << 20 // bytes: a block of 8 MB in hex, four times
 	maxWait   = 30 * time.Second
+	maxDial   = 5 * time.Second
+	maxConns  = 4 // btcd serves ten at a time, everybody together, unless told otherwise
 )
 
 // rpcNode speaks to one node. Two things differ between btcd's family and
@@ -51,7 +54,10 @@ func newRPCNode(e Endpoint) (*rpcNode, error) {
 	if u.User != nil {
 		return nil, fmt.Errorf("endpoint %s: user and password stand apart from the address", u.Host)
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: maxWait}
+	transport := &http.Transport{
+		DialContext:     (&net.Dialer{Timeout: maxDial}).DialContext,
+		MaxConnsPerHost: maxConns, MaxIdleConnsPerHost: maxConns, IdleConnTimeout: time.Minute,
+	}
 	return &rpcNode{e, &http.Client{Transport: transport, Timeout: maxWait}}, nil
 }
 
@@ -259,7 +265,7 @@ func (n *rpcNode) Tx(ctx context.Context, id chainhash.Hash) (*wire.MsgTx, error
 		return nil, fmt.Errorf("%w: transaction %s lies in the extension block only", ErrMissing, id)
 	}
 	if got := tx.TxHash(); got != id {
-		return nil, fmt.Errorf("%w: %s gives transaction %s for %s", ErrDown, n.endpoint, got, id)
+		return nil, fmt.Errorf("%w: %w: %s gives transaction %s for %s", ErrDown, errDecode, n.endpoint, got, id)
 	}
 	return tx, nil
 }

@@ -136,7 +136,7 @@ func (c *Chain) claim(o trade.Order, p price) (trade.Tx, error) {
 		return trade.Tx{}, err
 	}
 	size := claimSize(o)
-	fee, err := c.coin.payout(p, size, value, make([]byte, keyScriptSize))
+	fee, err := c.coin.payout(p, size, value, keyScript(make([]byte, 20)))
 	if err != nil {
 		return trade.Tx{}, err
 	}

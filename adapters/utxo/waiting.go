@@ -12,9 +12,9 @@ import (
 // How much is read of what waits to be mined. Sightings there are early hints:
 // what is not looked at is seen when it is mined.
 const (
-	maxRead  = 2000  // transactions read in one look
-	maxKept  = 20000 // transactions remembered whole, to be looked through again for new watches
-	askAtOne = 8     // questions under way at one time
+	maxRead  = 2000     // transactions read in one look
+	maxKept  = 20000    // transactions remembered whole, to be looked through again for new watches
+	askAtOne = maxConns // questions under way at one time
 )
 
 // waiting is what the node's mempool held at the last look.
@@ -91,8 +91,9 @@ func (c *Chain) unknown(ids []chainhash.Hash) (fresh []chainhash.Hash) {
 	return fresh
 }
 
-// fetch reads transactions, a few at a time. One that is gone meanwhile, or that
-// lies in the extension block only, is nil.
+// fetch reads transactions, a few at a time. One that is gone meanwhile, lies in
+// the extension block only, or is not what it should be, is nil: a single one
+// must not keep us from the others.
 func (c *Chain) fetch(ctx context.Context, ids []chainhash.Hash) ([]*wire.MsgTx, error) {
 	txs, errs := make([]*wire.MsgTx, len(ids)), make([]error, len(ids))
 	var wait sync.WaitGroup
@@ -101,7 +102,7 @@ func (c *Chain) fetch(ctx context.Context, ids []chainhash.Hash) ([]*wire.MsgTx,
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
-			if txs[i], errs[i] = c.nodes.tx(ctx, id); errors.Is(errs[i], ErrMissing) {
+			if txs[i], errs[i] = c.nodes.tx(ctx, id); errors.Is(errs[i], ErrMissing) || errors.Is(errs[i], errDecode) {
 				txs[i], errs[i] = nil, nil
 			}
 		})
