@@ -239,15 +239,12 @@ func (d *Desk) agree(ctx context.Context, t trade.Trade) error {
 // first: as long as none is, the secret is certainly not out, and when it has
 // become too late it stays in.
 func (d *Desk) redeem(ctx context.Context, l Ledger, t trade.Trade, w trade.Want, o trade.Order, held *trade.Tx) error {
-	if held == nil {
-		if t.Role == trade.First && t.Secret == nil {
-			if unix(time.Now()) > t.AloneBy() {
-				return d.tell(ctx, t.ID, trade.Missed{})
-			}
-			if err := d.agree(ctx, t); err != nil {
-				return err
-			}
+	if t.Role == trade.First {
+		if over, err := d.mayShow(ctx, t.ID, held != nil); over || err != nil {
+			return err
 		}
+	}
+	if held == nil {
 		txs, err := l.Prepare(ctx, o)
 		if err != nil {
 			return fmt.Errorf("prepare redeem: %w", err)
@@ -268,6 +265,32 @@ func (d *Desk) redeem(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 	alone := *held
 	alone.Held = false
 	return d.storeAndSend(ctx, l, alone)
+}
+
+// mayShow is the last look before the secret is given away. While nothing is
+// stored it is certainly not out, and is kept in when it has become late or a lock
+// counts no longer. Once something is, it may be out: then it is kept in only
+// when the partner could refund, who would have done worse had he known it. over
+// says that it was missed.
+func (d *Desk) mayShow(ctx context.Context, id contracts.Hash, stored bool) (over bool, err error) {
+	t, err := d.find(ctx, id)
+	if err != nil || t.Secret != nil {
+		return false, err
+	}
+	last := t.AloneBy()
+	if stored {
+		last = t.Theirs.Terms.Expiry
+	}
+	if unix(time.Now()) > last {
+		return true, d.tell(ctx, id, trade.Missed{})
+	}
+	if stored {
+		return false, nil
+	}
+	if err := t.StillCounts(); err != nil {
+		return false, err
+	}
+	return false, d.agree(ctx, t)
 }
 
 // refund takes our lock back: together while only that is possible, otherwise

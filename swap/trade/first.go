@@ -1,5 +1,7 @@
 package trade
 
+import "fmt"
+
 // first is what First decides. Guards stand in the order in which a reader of
 // the protocol would check them.
 func (t Trade) first() (Trade, []Effect) {
@@ -37,6 +39,18 @@ func (t Trade) first() (Trade, []Effect) {
 func (t Trade) mayReveal() bool {
 	return t.Theirs.secure() && t.Ours.secure() && t.Now > 0 && t.clock() <= t.RevealBy() &&
 		!t.GaveRefund && !t.Left && t.Frozen == ""
+}
+
+// StillCounts refuses to give the secret away for the first time unless both
+// locks count now, too: a reorganisation may have undone what was decided on, or a
+// node have lied. Errors: ErrNotYet.
+func (t Trade) StillCounts() error {
+	for _, l := range []Leg{t.Ours, t.Theirs} {
+		if !l.secure() {
+			return fmt.Errorf("%w: lock on %s has %d of %d confirmations", ErrNotYet, l.Terms.Asset.Chain, l.locked(), l.Confirmations)
+		}
+	}
+	return nil
 }
 
 // revealed reports whether the chains show more than this copy of the trade
