@@ -296,6 +296,9 @@ func (w *simulated) hook(p sim.Point) sim.Verdict {
 	for i, a := range w.armed {
 		if a.node == p.Node && strings.HasPrefix(p.What+" "+p.Of, a.deed) {
 			v, w.armed = a.verdict, slices.Delete(w.armed, i, i+1)
+			if n := w.nodes[p.Node]; n != nil && v != sim.LoseAnswer {
+				n.up = false // until the story starts it
+			}
 			break
 		}
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/big"
@@ -23,12 +24,18 @@ type Account struct {
 	keys  Keys
 
 	mu   sync.Mutex
-	held map[uint64]*types.Transaction // nonces that are given out
+	held map[uint64]given // by nonce
+}
+
+// given is a transaction to which a nonce is given.
+type given struct {
+	tx *types.Transaction
+	as trade.Tx
 }
 
 // Account opens the chain for one life.
 func (e *Contracts) Account(l *Life) *Account {
-	return &Account{lookout: newLookout(e, e.Endpoint(l.Node), l), chain: e, keys: Keys(l.Node), held: map[uint64]*types.Transaction{}}
+	return &Account{lookout: newLookout(e, e.Endpoint(l.Node), l), chain: e, keys: Keys(l.Node), held: map[uint64]given{}}
 }
 
 func (a *Account) address() contracts.Address { return addressOf(a.keys, a.chain.chain) }
@@ -176,7 +183,7 @@ func (a *Account) pay(o trade.Order) ([]trade.Tx, error) {
 func (a *Account) seal(o trade.Order, calls ...call) (txs []trade.Tx, err error) {
 	for _, k := range calls {
 		nonce := a.chain.state.GetNonce(a.address())
-		for a.held[nonce] != nil {
+		for a.held[nonce].tx != nil {
 			nonce++
 		}
 		price := a.chain.price * 5 / 4
@@ -199,9 +206,10 @@ func (a *Account) sign(o trade.Order, p trade.Purpose, bare *types.LegacyTx) (tr
 	if err != nil {
 		return trade.Tx{}, err
 	}
-	a.held[bare.Nonce] = tx
-	return trade.Tx{ID: o.ID, Chain: a.chain.chain, Side: o.Side, Purpose: p, TxID: contracts.Hash(tx.Hash()), Raw: raw,
-		Fee: contracts.Units(bare.GasPrice.Uint64() * bare.Gas), Made: uint64(time.Now().Unix())}, nil
+	made := trade.Tx{ID: o.ID, Chain: a.chain.chain, Side: o.Side, Purpose: p, TxID: contracts.Hash(tx.Hash()), Raw: raw,
+		Fee: contracts.Units(bare.GasPrice.Uint64() * bare.Gas), Made: uint64(time.Now().Unix())}
+	a.held[bare.Nonce] = given{tx, made}
+	return made, nil
 }
 
 // Send broadcasts tx.
@@ -217,36 +225,47 @@ func (a *Account) Send(_ context.Context, tx trade.Tx) error {
 	})
 }
 
-// Hasten makes tx anew: with its nonce and a higher price while it waits, with
-// another nonce when it failed or its own was used by another.
-func (a *Account) Hasten(ctx context.Context, o trade.Order, old trade.Tx) (trade.Tx, error) {
+// Hasten makes the first of o's transactions anew that holds up the rest: with its
+// nonce and a higher price while it waits, with another nonce when it failed or
+// its own was used by another.
+func (a *Account) Hasten(ctx context.Context, o trade.Order, _ trade.Tx) (trade.Tx, error) {
 	if err := a.lookout.ask(); err != nil {
 		return trade.Tx{}, err
 	}
-	tx := new(types.Transaction)
-	if err := tx.UnmarshalBinary(old.Raw); err != nil {
-		return trade.Tx{}, err
-	}
-	a.chain.mu.Lock()
-	next, mined := a.chain.state.GetNonce(a.address()), a.chain.find(tx.Hash())
-	a.chain.mu.Unlock()
-	switch {
-	case mined != nil && !mined.failed:
-		return trade.Tx{}, fmt.Errorf("%w: %s: mined", trade.ErrNotYet, a.chain.chain)
-	case mined != nil || tx.Nonce() < next:
-		txs, err := a.Prepare(ctx, o)
-		if err != nil {
-			return trade.Tx{}, err
+	for _, h := range a.lane(o) {
+		a.chain.mu.Lock()
+		next, mined := a.chain.state.GetNonce(a.address()), a.chain.find(h.tx.Hash())
+		a.chain.mu.Unlock()
+		switch {
+		case mined != nil && !mined.failed:
+		case mined != nil || h.tx.Nonce() < next:
+			txs, err := a.Prepare(ctx, o)
+			if err != nil {
+				return trade.Tx{}, err
+			}
+			return txs[len(txs)-1], nil
+		case h.tx.GasPrice().Uint64() < a.chain.Price():
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			price := max(a.price(), h.tx.GasPrice().Uint64()*9/8)
+			return a.sign(o, h.as.Purpose, &types.LegacyTx{Nonce: h.tx.Nonce(), GasPrice: new(big.Int).SetUint64(price), Gas: h.tx.Gas(), To: h.tx.To(),
+				Value: h.tx.Value(), Data: h.tx.Data()})
 		}
-		return txs[len(txs)-1], nil
-	case tx.GasPrice().Uint64() >= a.chain.Price():
-		return trade.Tx{}, fmt.Errorf("%w: %s: pays %s", trade.ErrNotYet, a.chain.chain, tx.GasPrice())
 	}
+	return trade.Tx{}, fmt.Errorf("%w: %s: nothing holds up the %s", trade.ErrNotYet, a.chain.chain, o.Purpose)
+}
+
+// lane is what was made for o, by nonce.
+func (a *Account) lane(o trade.Order) (lane []given) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	price := max(a.price(), tx.GasPrice().Uint64()*9/8)
-	return a.sign(o, old.Purpose, &types.LegacyTx{Nonce: tx.Nonce(), GasPrice: new(big.Int).SetUint64(price), Gas: tx.Gas(), To: tx.To(),
-		Value: tx.Value(), Data: tx.Data()})
+	for _, h := range a.held {
+		if h.as.ID == o.ID && h.as.Side == o.Side && (h.as.Purpose == o.Purpose || (h.as.Purpose == trade.Approve && o.Purpose == trade.Lock)) {
+			lane = append(lane, h)
+		}
+	}
+	slices.SortFunc(lane, func(x, y given) int { return cmp.Compare(x.tx.Nonce(), y.tx.Nonce()) })
+	return lane
 }
 
 // Resume reserves the nonces of stored transactions.
@@ -261,7 +280,7 @@ func (a *Account) Resume(_ context.Context, txs []trade.Tx) error {
 		if err := tx.UnmarshalBinary(t.Raw); err != nil {
 			return fmt.Errorf("stored transaction %s: %w", t.TxID, err)
 		}
-		a.held[tx.Nonce()] = tx
+		a.held[tx.Nonce()] = given{tx, t}
 	}
 	return nil
 }
@@ -270,8 +289,8 @@ func (a *Account) Resume(_ context.Context, txs []trade.Tx) error {
 func (a *Account) Release(t trade.Tx) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for nonce, tx := range a.held {
-		if contracts.Hash(tx.Hash()) == t.TxID {
+	for nonce, h := range a.held {
+		if h.as.TxID == t.TxID {
 			delete(a.held, nonce)
 		}
 	}

@@ -34,6 +34,7 @@ type Contracts struct {
 	blocks    []evmBlock
 	pool      []*types.Transaction // in order of arrival
 	serial    uint64
+	floor     int // height below which no reorganisation reaches
 	lock      contracts.Address
 	endpoints map[string]*Endpoint
 }
@@ -121,6 +122,7 @@ func (e *Contracts) Give(k Keys, a contracts.Asset, amount contracts.Amount) err
 		return err
 	}
 	e.append(max(uint64(time.Now().Unix()), e.time()+1), nil)
+	e.floor = len(e.blocks)
 	return nil
 }
 
@@ -332,7 +334,7 @@ func (e *Contracts) execute(tx *types.Transaction, height, at uint64) (x *execut
 func (e *Contracts) Reorg(depth int, drop bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	cut := max(1, len(e.blocks)-depth)
+	cut := max(e.floor, len(e.blocks)-depth)
 	var back []*types.Transaction
 	for _, b := range e.blocks[cut:] {
 		for _, x := range b.done {

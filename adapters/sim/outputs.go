@@ -34,6 +34,7 @@ type Outputs struct {
 	blocks    []block
 	pool      []*wire.MsgTx // in order of arrival
 	serial    uint64        // of blocks, so that no two are equal
+	floor     int           // height below which no reorganisation reaches
 	endpoints map[string]*Endpoint
 
 	// What follows is derived from blocks and pool by index.
@@ -108,6 +109,7 @@ func (o *Outputs) Give(k Keys, each contracts.Amount, coins int) {
 		tx.AddTxOut(wire.NewTxOut(int64(value), walletScript(k.walletKey(o.chain))))
 	}
 	o.append(time.Now().Unix(), []*wire.MsgTx{tx})
+	o.floor = len(o.blocks)
 	o.index()
 	o.pokeAll()
 }
@@ -265,7 +267,7 @@ func (o *Outputs) fee(tx *wire.MsgTx) (fee int64) {
 func (o *Outputs) Reorg(depth int, drop bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	cut := max(1, len(o.blocks)-depth)
+	cut := max(o.floor, len(o.blocks)-depth)
 	var back []*wire.MsgTx
 	for _, b := range o.blocks[cut:] {
 		if !drop {
