@@ -12,9 +12,9 @@ import (
 	"photon/swap/trade"
 )
 
-// A Session is our half of one joint signature. It lives in memory and is used
+// A session is our half of one joint signature. It lives in memory and is used
 // once.
-type Session struct {
+type session struct {
 	chain   *Chain
 	order   trade.Order
 	keys    *contracts.KeySession
@@ -31,7 +31,7 @@ func (c *Chain) Propose(ctx context.Context, o trade.Order) (trade.CosignSession
 	if err != nil {
 		return nil, err
 	}
-	script, keys, err := c.session(o)
+	script, keys, err := c.keySession(o)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (c *Chain) Propose(ctx context.Context, o trade.Order) (trade.CosignSession
 		return nil, err
 	}
 	nonce := keys.Nonce()
-	s := &Session{chain: c, order: o, keys: keys, fee: fee,
+	s := &session{chain: c, order: o, keys: keys, fee: fee,
 		msg:   script.Together(c.outpoint(o), value, to, fee),
 		prevs: txscript.NewCannedPrevOutputFetcher(script.Output(), value),
 		request: trade.CosignRequest{ID: o.ID, Chain: c.coin.Chain, Purpose: o.Purpose, TxID: o.Spot.TxID, Index: o.Spot.Index,
@@ -61,8 +61,8 @@ func (c *Chain) Propose(ctx context.Context, o trade.Order) (trade.CosignSession
 	return s, nil
 }
 
-// session begins a use of our key with fresh randomness.
-func (c *Chain) session(o trade.Order) (contracts.Script, *contracts.KeySession, error) {
+// keySession begins a use of our key with fresh randomness.
+func (c *Chain) keySession(o trade.Order) (contracts.Script, *contracts.KeySession, error) {
 	script, err := contracts.NewScript(o.Terms)
 	if err != nil {
 		return contracts.Script{}, nil, err
@@ -77,11 +77,11 @@ func (c *Chain) session(o trade.Order) (contracts.Script, *contracts.KeySession,
 }
 
 // Request is what the partner needs to sign.
-func (s *Session) Request() trade.CosignRequest { return s.request }
+func (s *session) Request() trade.CosignRequest { return s.request }
 
 // Finish checks the partner's half and returns the whole transaction.
 // Errors: contracts.ErrNonce, ErrPartial, ErrUsed.
-func (s *Session) Finish(a trade.CosignAnswer) (trade.Tx, error) {
+func (s *session) Finish(a trade.CosignAnswer) (trade.Tx, error) {
 	nonce, err := nonceOf(a.Nonce)
 	if err != nil {
 		return trade.Tx{}, err
@@ -142,7 +142,7 @@ func (c *Chain) Cosign(_ context.Context, o trade.Order, q trade.CosignRequest) 
 	if err != nil {
 		return none, err
 	}
-	script, keys, err := c.session(o)
+	script, keys, err := c.keySession(o)
 	if err != nil {
 		return none, err
 	}

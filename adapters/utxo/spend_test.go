@@ -218,48 +218,51 @@ func TestCosign(t *testing.T) {
 		{"half turned", nil, func(a *trade.CosignAnswer) { a.Partial[31] ^= 1 }, contracts.ErrPartial},
 		{"answer's nonce cut", nil, func(a *trade.CosignAnswer) { a.Nonce = nil }, contracts.ErrNonce},
 	} {
-		t.Run(r.name, func(t *testing.T) {
-			alice, bob, o, _ := locked(t, contracts.BTC)
-			o.Purpose = trade.Redeem
-			s, err := bob.Propose(t.Context(), o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			q := s.Request()
-			if r.ask != nil {
-				r.ask(&q)
-			}
-			a, err := alice.Cosign(t.Context(), o, q)
-			if r.ask != nil && r.answer == nil {
-				if !errors.Is(err, r.want) {
-					t.Fatalf("cosigned: %v, want %v", err, r.want)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r.answer != nil {
-				r.answer(&a)
-			}
-			tx, err := s.Finish(a)
-			if !errors.Is(err, r.want) || (err == nil) != (r.want == nil) {
-				t.Fatalf("finish: %v, want %v", err, r.want)
-			}
-			if err != nil {
-				return
-			}
-			if msg := bob.sends(tx); contracts.VSize(msg) != contracts.TogetherVSize || sum(tx.Fee) != 990 {
-				t.Errorf("%d vB, fee %s", contracts.VSize(msg), tx.Fee)
-			}
-			alice.step()
-			if e := alice.told[o.ID].End; e == nil || e.Kind != trade.ByBoth || e.Secret != nil {
-				t.Errorf("ended %+v", e)
-			}
-			if _, err := s.Finish(a); !errors.Is(err, contracts.ErrUsed) {
-				t.Errorf("finished twice: %v", err)
-			}
-		})
+		t.Run(r.name, func(t *testing.T) { cosignRow(t, r.ask, r.answer, r.want) })
+	}
+}
+
+// cosignRow lets bob ask and alice answer, each changed by the row.
+func cosignRow(t *testing.T, ask func(*trade.CosignRequest), answer func(*trade.CosignAnswer), want error) {
+	alice, bob, o, _ := locked(t, contracts.BTC)
+	o.Purpose = trade.Redeem
+	s, err := bob.Propose(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := s.Request()
+	if ask != nil {
+		ask(&q)
+	}
+	a, err := alice.Cosign(t.Context(), o, q)
+	if ask != nil && answer == nil {
+		if !errors.Is(err, want) {
+			t.Fatalf("cosigned: %v, want %v", err, want)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer != nil {
+		answer(&a)
+	}
+	tx, err := s.Finish(a)
+	if !errors.Is(err, want) || (err == nil) != (want == nil) {
+		t.Fatalf("finish: %v, want %v", err, want)
+	}
+	if err != nil {
+		return
+	}
+	if msg := bob.sends(tx); contracts.VSize(msg) != contracts.TogetherVSize || sum(tx.Fee) != 990 {
+		t.Errorf("%d vB, fee %s", contracts.VSize(msg), tx.Fee)
+	}
+	alice.step()
+	if e := alice.told[o.ID].End; e == nil || e.Kind != trade.ByBoth || e.Secret != nil {
+		t.Errorf("ended %+v", e)
+	}
+	if _, err := s.Finish(a); !errors.Is(err, contracts.ErrUsed) {
+		t.Errorf("finished twice: %v", err)
 	}
 }
 
