@@ -35,7 +35,11 @@ func newWork() *work { return &work{jobs: map[jobKey]*job{}, queue: make(chan *j
 // want hands what t wants to the chains it wants it on, unless that is being
 // done already or rests after a failure.
 func (d *Desk) want(t trade.Trade, now uint64) {
-	for _, w := range t.Wants() {
+	wants := t.Wants()
+	if t.GaveUpLock() { // see whether one was made
+		wants = append(wants, trade.Want{Side: trade.Ours, Purpose: trade.Lock})
+	}
+	for _, w := range wants {
 		key := jobKey{t.ID, w.Side, w.Purpose}
 		work := d.works[t.Leg(w.Side).Terms.Asset.Chain]
 		work.mu.Lock()
@@ -103,8 +107,14 @@ func (d *Desk) carry(ctx context.Context, t trade.Trade, w trade.Want) error {
 	}
 	o := d.order(t, w)
 	sent, held := pick(stored, w)
-	if len(sent) > 0 {
-		return d.again(ctx, ledger, o, sent)
+	switch {
+	case w.Purpose == trade.Lock && t.GaveUpLock():
+		if len(sent) > 0 {
+			return nil
+		}
+		return d.tell(ctx, t.ID, trade.LockFailed{Reason: "given up before it was made"})
+	case len(sent) > 0:
+		return d.again(ctx, ledger, t, o, sent)
 	}
 	switch w.Purpose {
 	case trade.Lock:
@@ -151,8 +161,10 @@ func (d *Desk) order(t trade.Trade, w trade.Want) trade.Order {
 }
 
 // again sends what was stored, in case it was never sent or was dropped, and
-// raises the fee of the last when it lingers.
-func (d *Desk) again(ctx context.Context, l Ledger, o trade.Order, sent []trade.Tx) error {
+// raises the fee of the last when it lingers. A redeem or refund that no node
+// takes any more, while nobody is seen to spend the lock, is made anew: the lock
+// lies elsewhere since a reorganisation, or miners ask for more than it pays.
+func (d *Desk) again(ctx context.Context, l Ledger, t trade.Trade, o trade.Order, sent []trade.Tx) error {
 	last := sent[len(sent)-1]
 	if unix(time.Now()) > last.Made+2*checkAfter {
 		faster, err := l.Hasten(ctx, o, last)
@@ -161,15 +173,31 @@ func (d *Desk) again(ctx context.Context, l Ledger, o trade.Order, sent []trade.
 		case err != nil:
 			d.Log.Warn("cannot hasten", "trade", o.ID, "purpose", o.Purpose, "err", err)
 		default:
-			return d.storeAndSend(ctx, l, faster)
+			if err := d.storeAndSend(ctx, l, faster); err == nil || errors.Is(err, errFatal) {
+				return err
+			}
+			sent = append(sent, faster)
 		}
 	}
+	// What an older one is refused for says nothing of those after it.
+	var err error
+	stale := o.Purpose != trade.Lock && t.Leg(o.Side).Fate.End == nil
 	for _, tx := range sent {
-		if err := l.Send(ctx, tx); err != nil && !errors.Is(err, trade.ErrSpent) {
-			return err
-		}
+		err = l.Send(ctx, tx)
+		stale = stale && (errors.Is(err, trade.ErrSpent) || errors.Is(err, trade.ErrShort))
 	}
-	return nil
+	if stale {
+		d.Log.Warn("makes anew what no node takes", "trade", o.ID, "purpose", o.Purpose, "err", err)
+		txs, err := l.Prepare(ctx, o)
+		if err != nil {
+			return fmt.Errorf("prepare %s anew: %w", o.Purpose, err)
+		}
+		return d.storeAndSend(ctx, l, txs...)
+	}
+	if errors.Is(err, trade.ErrSpent) {
+		return nil
+	}
+	return err
 }
 
 // storeAndSend is the two saves of a transaction: its bytes are stored, then
@@ -237,10 +265,12 @@ func (d *Desk) agree(ctx context.Context, t trade.Trade) error {
 
 // redeem gives the secret away. The transaction that needs nobody is stored
 // first: as long as none is, the secret is certainly not out, and when it has
-// become too late it stays in.
+// become too late it stays in. A trade from the journal does not know what was
+// stored.
 func (d *Desk) redeem(ctx context.Context, l Ledger, t trade.Trade, w trade.Want, o trade.Order, held *trade.Tx) error {
+	out := held != nil || t.Rescued // it may be
 	if t.Role == trade.First {
-		if over, err := d.mayShow(ctx, t.ID, held != nil); over || err != nil {
+		if over, err := d.mayShow(ctx, t.ID, out); over || err != nil {
 			return err
 		}
 	}
@@ -250,6 +280,10 @@ func (d *Desk) redeem(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 			return fmt.Errorf("prepare redeem: %w", err)
 		}
 		held = &txs[len(txs)-1]
+		if !out && late(t) { // the node was slow, or this machine slept
+			l.Release(*held)
+			return d.tell(ctx, t.ID, trade.Missed{})
+		}
 		if held.Held = w.Together; !held.Held {
 			return d.storeAndSend(ctx, l, *held)
 		}
@@ -257,9 +291,12 @@ func (d *Desk) redeem(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 			return err
 		}
 	}
-	together, err := d.together(ctx, l, t, o)
-	if err == nil {
-		return d.storeAndSend(ctx, l, together)
+	err := error(trade.ErrTooLate)
+	if !late(t) {
+		var together trade.Tx
+		if together, err = d.together(ctx, l, t, o); err == nil {
+			return d.storeAndSend(ctx, l, together)
+		}
 	}
 	d.Log.Info("redeems alone", "trade", t.ID, "because", err)
 	alone := *held
@@ -267,24 +304,32 @@ func (d *Desk) redeem(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 	return d.storeAndSend(ctx, l, alone)
 }
 
-// mayShow is the last look before the secret is given away. While nothing is
-// stored it is certainly not out, and is kept in when it has become late or a lock
-// counts no longer. Once something is, it may be out: then it is kept in only
-// when the partner could refund, who would have done worse had he known it. over
-// says that it was missed.
-func (d *Desk) mayShow(ctx context.Context, id contracts.Hash, stored bool) (over bool, err error) {
+// late reports whether First, whose secret is not known to be out, has no time
+// left to ask the partner.
+func late(t trade.Trade) bool {
+	return t.Role == trade.First && t.Secret == nil && unix(time.Now()) > t.AloneBy()
+}
+
+// mayShow is the last look before the secret is given away. While it is certainly
+// not out, it is kept in when it has become late or a lock counts no longer. Once
+// it may be out, it is kept in only when the partner could refund, who would have
+// done worse had he known it. over says that it was missed.
+func (d *Desk) mayShow(ctx context.Context, id contracts.Hash, out bool) (over bool, err error) {
 	t, err := d.find(ctx, id)
 	if err != nil || t.Secret != nil {
 		return false, err
 	}
+	if end := t.Theirs.Fate.End; end != nil && end.Kind == trade.ByTime {
+		return false, fmt.Errorf("%w: the partner takes his lock back with %s", trade.ErrTooLate, end.TxID)
+	}
 	last := t.AloneBy()
-	if stored {
+	if out {
 		last = t.Theirs.Terms.Expiry
 	}
 	if unix(time.Now()) > last {
 		return true, d.tell(ctx, id, trade.Missed{})
 	}
-	if stored {
+	if out {
 		return false, nil
 	}
 	if err := t.StillCounts(); err != nil {

@@ -291,11 +291,22 @@ func (t Trade) Wants() []Want {
 }
 
 // mayLock reports whether our lock is to be made, or sent again: it is not there,
-// nobody has given up, and as Second, theirs still counts.
+// nobody has given up, and as Second, theirs still counts. A lock that was stored
+// and never sent is not sent late either: First could take both.
 func (t Trade) mayLock() bool {
-	return t.Status == Locking && t.Ours.told() && t.Ours.locked() == 0 && t.Ours.Fate.End == nil &&
+	return t.Status == Locking && t.Ours.told() && t.Ours.locked() == 0 && t.Ours.Fate.End == nil && t.inTime() &&
 		!t.givenUp() && !t.Rescued && t.Frozen == "" && (t.Role == First || t.Theirs.secure())
 }
+
+// GaveUpLock reports whether our lock was ordered, is not seen, and is no longer
+// wanted. If none was made, LockFailed ends the trade at once.
+func (t Trade) GaveUpLock() bool {
+	return t.Status == Locking && t.Ours.told() && t.Ours.Fate.Lock == nil && t.Now > 0 && !t.Rescued && (t.givenUp() || !t.inTime())
+}
+
+// inTime reports whether a lock may still serve: First may still reveal. Before
+// we know the time, it may not.
+func (t Trade) inTime() bool { return t.Now > 0 && t.clock() <= t.RevealBy() }
 
 // mayRedeem reports whether their lock is there to be redeemed. First shows the
 // secret to no lock that a reorganisation has taken back, unless it is out.

@@ -1,0 +1,201 @@
+package swap
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"photon/contracts"
+	"photon/swap/trade"
+)
+
+// redeeming is a trade of First who has decided to reveal.
+func redeeming(number uint64) trade.Trade {
+	t := first(number, true)
+	t.Status = trade.Redeeming
+	return t
+}
+
+// One that miners no longer take must not keep the better paid one behind it
+// from being sent again.
+func TestAllThatIsStoredIsSentAgain(t *testing.T) {
+	a := redeeming(1)
+	run(t, func(k *kit) {
+		a = redeeming(1)
+		k.disk.put(a, stored(a, trade.Theirs, trade.Redeem, 1, false), stored(a, trade.Theirs, trade.Redeem, 2, false))
+		k.ltc.refuse = func(tx trade.Tx) error {
+			if tx.TxID[1] == 1 {
+				return trade.ErrShort
+			}
+			return nil
+		}
+	}, func(k *kit) {
+		k.after(10 * time.Second)
+		if got := k.ltc.did(trade.Redeem); !slices.Contains(got, contracts.Hash{0xaa, 2}) {
+			t.Errorf("sent %v", got)
+		}
+	})
+}
+
+// What does not get in any more is made again: the lock lies elsewhere since a
+// reorganisation, or its fee is no longer enough to be relayed.
+func TestWhatIsStaleIsMadeAgain(t *testing.T) {
+	for _, why := range []error{trade.ErrSpent, trade.ErrShort} {
+		var a trade.Trade
+		run(t, func(k *kit) {
+			a = redeeming(1)
+			k.disk.put(a, stored(a, trade.Theirs, trade.Redeem, 1, false))
+			k.ltc.refuse = func(tx trade.Tx) error {
+				if tx.TxID[2] != 7 {
+					return why
+				}
+				return nil
+			}
+		}, func(k *kit) {
+			k.see(a, trade.Theirs, trade.Fate{Lock: spot(7, 101)})
+			k.after(10 * time.Second)
+			got := k.ltc.did(trade.Redeem)
+			if len(got) == 0 || got[len(got)-1][2] != 7 {
+				t.Errorf("%v: sent %v, none spends lock 7", why, got)
+			}
+		})
+	}
+}
+
+// What is spent already by what we see waiting is not made again and again.
+func TestWhatIsSpentIsNotMadeAgain(t *testing.T) {
+	var a trade.Trade
+	run(t, func(k *kit) {
+		a = redeeming(1)
+		a.Theirs.Fate.End = &trade.End{Kind: trade.BySecret, TxID: contracts.Hash{9}}
+		secret := secrets{}.Secret(1)
+		a.Secret = &secret
+		k.disk.put(a, stored(a, trade.Theirs, trade.Redeem, 1, false))
+		k.ltc.refuse = func(trade.Tx) error { return trade.ErrSpent }
+	}, func(k *kit) {
+		k.after(time.Minute)
+		if len(k.ltc.prepares) > 0 {
+			t.Errorf("made %d", len(k.ltc.prepares))
+		}
+	})
+}
+
+// First was stopped between storing the redeeming and showing the secret, and
+// comes back after so long. As long as he can redeem in time he does; when Second
+// may refund, the secret stays in.
+func TestSecretStaysInWhenItIsTooLate(t *testing.T) {
+	rows := []struct {
+		name          string
+		away          time.Duration
+		theirs        *trade.End
+		shown         bool // to Bob, by message
+		alone, missed bool
+	}{
+		{"at once", 0, nil, true, true, false},
+		{"before he would redeem alone", 1255 * time.Second, nil, true, true, false},
+		{"after", 1265 * time.Second, nil, false, true, false},
+		{"before the partner can refund", 1790 * time.Second, nil, false, true, false},
+		{"after", 1802 * time.Second, nil, false, false, true},
+		{"the partner refunds", 1270 * time.Second, &trade.End{Kind: trade.ByTime, TxID: contracts.Hash{9}}, false, false, false},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			var a trade.Trade
+			run(t, func(k *kit) {
+				a = redeeming(1)
+				a.Theirs.Fate.End = row.theirs
+				k.disk.put(a, stored(a, trade.Theirs, trade.Redeem, 1, true))
+				time.Sleep(row.away)
+			}, func(k *kit) {
+				k.after(3 * time.Second)
+				if got := k.bob.cosigns() > 0; got != row.shown {
+					t.Errorf("shown to Bob: %t", got)
+				}
+				if got := len(k.ltc.did(trade.Redeem)) > 0; got != row.alone {
+					t.Errorf("redeemed alone: %t", got)
+				}
+				if got := k.now(a.ID).Missed; got != row.missed {
+					t.Errorf("missed: %t", got)
+				}
+			})
+		})
+	}
+}
+
+// The machine slept while the redeeming was made.
+func TestSecretStaysInAfterASlowNode(t *testing.T) {
+	var a trade.Trade
+	run(t, func(k *kit) {
+		a = redeeming(1)
+		k.disk.put(a)
+		k.ltc.slow = 2000 * time.Second
+	}, func(k *kit) {
+		k.after(2010 * time.Second)
+		if k.bob.cosigns() > 0 || len(k.ltc.did(trade.Redeem)) > 0 || !k.now(a.ID).Missed {
+			t.Errorf("shown %d times, sent %d, missed %t", k.bob.cosigns(), len(k.ltc.did(trade.Redeem)), k.now(a.ID).Missed)
+		}
+	})
+}
+
+// A trade that was taken up from the journal may have shown its secret before.
+// Until Second can refund, First takes what he can.
+func TestRescuedRedeemsAlone(t *testing.T) {
+	var a trade.Trade
+	run(t, func(k *kit) {
+		a = redeeming(1)
+		a.Rescued = true
+		k.disk.put(a)
+		time.Sleep(1400 * time.Second)
+	}, func(k *kit) {
+		k.after(5 * time.Second)
+		if k.bob.cosigns() > 0 || len(k.ltc.did(trade.Redeem)) == 0 {
+			t.Errorf("shown %d times, sent %d", k.bob.cosigns(), len(k.ltc.did(trade.Redeem)))
+		}
+	})
+}
+
+// Second was stopped between storing its lock and sending it. Long after, First
+// may take his own back and this one too.
+func TestLateLockIsNotSent(t *testing.T) {
+	for _, row := range []struct {
+		away time.Duration
+		sent bool
+	}{{400 * time.Second, true}, {1070 * time.Second, true}, {1085 * time.Second, false}, {3500 * time.Second, false}, {9000 * time.Second, false}} {
+		var b trade.Trade
+		run(t, func(k *kit) {
+			b = second(1, false)
+			b.Status, b.Theirs.Fate.Lock = trade.Locking, spot(2, 100)
+			k.disk.put(b, stored(b, trade.Ours, trade.Lock, 1, false))
+			time.Sleep(row.away)
+		}, func(k *kit) {
+			k.after(5 * time.Second)
+			if got := len(k.ltc.did(trade.Lock)) > 0; got != row.sent {
+				t.Errorf("after %s: sent %t", row.away, got)
+			}
+		})
+	}
+}
+
+// Who leaves before his lock is made is free at once; after it, he waits.
+func TestLeftBeforeTheLockIsMade(t *testing.T) {
+	for _, made := range []bool{false, true} {
+		var a trade.Trade
+		run(t, func(k *kit) {
+			a = first(1, false)
+			a.Left = true
+			var txs []trade.Tx
+			if made {
+				txs = append(txs, stored(a, trade.Ours, trade.Lock, 1, false))
+			}
+			k.disk.put(a, txs...)
+		}, func(k *kit) {
+			k.after(5 * time.Second)
+			if got := k.now(a.ID).Status; (got == trade.Cancelled) == made {
+				t.Errorf("lock made: %t, status %s", made, got)
+			}
+			if len(k.btc.tried) > 0 {
+				t.Error("sent a lock that is no longer wanted")
+			}
+		})
+	}
+}
