@@ -126,15 +126,15 @@ func (d *Desk) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load trades: %w", err)
 	}
-	watches := map[contracts.Chain][]trade.Watch{}
+	watches, now := map[contracts.Chain][]trade.Watch{}, unix(time.Now())
 	for _, t := range all {
 		d.used[t.ID] = true
 		d.number = max(d.number, t.Number)
-		if t.Status.AtRest() {
+		if over(t, now) {
 			continue
 		}
 		d.trades[t.ID] = t
-		if t.Status == trade.Proposed {
+		if t.Ours.Terms.Redeemer == nil || t.Theirs.Terms.Refunder == nil {
 			continue // watched once the maker's parties are known
 		}
 		for _, w := range t.Watches() {
@@ -413,7 +413,7 @@ func index(s trade.Side) int {
 // those with which nobody can have business any more.
 func (d *Desk) sweep(now uint64) {
 	for id, t := range d.trades {
-		if t.Status.AtRest() && now > t.Ours.Terms.Expiry && now > t.Theirs.Terms.Expiry {
+		if over(t, now) {
 			delete(d.trades, id)
 			for _, w := range t.Watches() {
 				d.Ledgers[w.Terms.Asset.Chain].Forget(w)
@@ -427,6 +427,12 @@ func (d *Desk) sweep(now uint64) {
 			delete(d.quotes, id)
 		}
 	}
+}
+
+// over reports whether nobody can have business with t any more: it is at rest,
+// and the partner has nothing left to ask of us or to hear.
+func over(t trade.Trade, now uint64) bool {
+	return t.Status.AtRest() && now > t.Ours.Terms.Expiry && now > t.Theirs.Terms.Expiry
 }
 
 // nextNumber gives the number of a new trade: Unix milliseconds, so that not

@@ -95,8 +95,12 @@ func (d *Desk) recover(ctx context.Context) error {
 		if have.Version >= t.Version {
 			continue
 		}
-		t.Version = have.Version + 1
-		c.Trades = append(c.Trades, t)
+		// Versions go on from where they were, by each step that a store asks for:
+		// beginning anew, the next start would find the journal's ahead again.
+		last := t.Version + 1
+		for t.Version = have.Version + 1; t.Version <= last; t.Version++ {
+			c.Trades = append(c.Trades, t)
+		}
 		d.Log.Warn("rescued from the journal", "trade", id, "role", t.Role, "status", t.Status, "stored", have.Version > 0)
 	}
 	if len(c.Trades) == 0 {

@@ -75,7 +75,11 @@ func (k *kit) start() {
 
 func (k *kit) end() {
 	k.t.Helper()
+	if k.stop == nil {
+		return
+	}
 	k.stop()
+	k.stop = nil
 	if err := <-k.done; err != nil {
 		k.t.Errorf("run: %v", err)
 	}

@@ -1,0 +1,62 @@
+package swap
+
+import (
+	"testing"
+	"time"
+
+	"photon/swap/trade"
+)
+
+// After the disk was lost the journal is taken up once. What happens then is not
+// undone by the next start.
+func TestRescueIsOnce(t *testing.T) {
+	var a trade.Trade
+	run(t, func(k *kit) {
+		a = first(1, true)
+		a.Version, a.Theirs.Fate.Lock, a.Rescued = 9, nil, true
+		if err := k.journal([]trade.Trade{a}); err != nil {
+			t.Fatal(err)
+		}
+	}, func(k *kit) {
+		k.see(a, trade.Ours, a.Ours.Fate)
+		if err := k.heard(k.t.Context(), "bob", a.ID, trade.RefundAsked{}); err != nil {
+			t.Fatal(err)
+		}
+		before := k.now(a.ID)
+		k = k.again(nil)
+		if now := k.now(a.ID); !now.GaveRefund || now.Version != before.Version {
+			t.Errorf("version %d, gave a refund: %t, after the restart; %d and true before", now.Version, now.GaveRefund, before.Version)
+		}
+		k.end()
+	})
+}
+
+// A cancelled trade's partner may have locked, and ask for his refund or wait to
+// be told, long after we were started anew.
+func TestRestartKeepsWhatThePartnerMayAsk(t *testing.T) {
+	var b trade.Trade
+	run(t, func(k *kit) {
+		b = second(1, false)
+		k.disk.put(b)
+		k.bob.answer = func(trade.Message) ([]byte, error) { return nil, trade.ErrUnknown }
+	}, func(k *kit) {
+		if err := k.Leave(k.t.Context(), b.ID); err != nil {
+			t.Fatal(err)
+		}
+		k = k.again(nil)
+		k.after(2 * time.Second)
+		if len(k.bob.heard) != 1 || k.bob.heard[0] != (trade.Abandon{ID: b.ID}) {
+			t.Errorf("told Bob %v", k.bob.heard)
+		}
+		k.see(b, trade.Theirs, trade.Fate{Lock: spot(2, 105)})
+		q := trade.CosignRequest{ID: b.ID, Chain: b.Theirs.Terms.Asset.Chain, Purpose: trade.Refund}
+		if _, err := k.Receive(k.t.Context(), "bob", trade.Encode(q)); err != nil {
+			t.Errorf("refund: %v", err)
+		}
+		k.after(4000 * time.Second)
+		if len(k.trades) > 0 || len(k.btc.watches) > 0 {
+			t.Errorf("%d trades, %d watches are kept after all is over", len(k.trades), len(k.btc.watches))
+		}
+		k.end()
+	})
+}
