@@ -31,7 +31,7 @@ type Line struct {
 func ReadStory(name, text string) (Story, error) {
 	s := Story{Name: name}
 	for i, text := range strings.Split(text, "\n") {
-		body, comment, has := strings.Cut(text, "#")
+		body, comment, has := strings.Cut(" "+text, " #") // "alice#1" is no comment
 		if has && s.Title == "" {
 			s.Title = strings.TrimSpace(comment)
 		} else if has && len(s.Lines) == 0 && strings.TrimSpace(body) == "" {

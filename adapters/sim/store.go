@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"photon/contracts"
@@ -166,10 +167,11 @@ func (s *Store) Pending(context.Context) ([]trade.Pending, error) {
 // SaveTxs stores transactions, all or none. One that is stored already stays as
 // it is, but that it is no longer held once it comes without.
 func (s *Store) SaveTxs(_ context.Context, txs ...trade.Tx) error {
-	of := ""
+	var all []string
 	for _, tx := range txs {
-		of = fmt.Sprintf("%s %s%s", tx.Chain, tx.Purpose, map[bool]string{true: " held"}[tx.Held])
+		all = append(all, fmt.Sprintf("%s %s%s", tx.Chain, tx.Purpose, map[bool]string{true: " held"}[tx.Held]))
 	}
+	of := strings.Join(all, ", ")
 	return s.life.pass(Point{What: "keep", Of: of, Txs: txs}, func() error { return s.disk.keep(txs) })
 }
 
