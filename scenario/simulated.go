@@ -551,6 +551,9 @@ func (w *simulated) Upset(verb string, args []string) error {
 	case "noise":
 		return w.noise(args)
 	}
+	if puppetVerbs[verb] != nil {
+		return w.act(verb, args)
+	}
 	return w.upsetChain(verb, args)
 }
 

@@ -169,12 +169,16 @@ func (p *player) price(ctx context.Context, args []string) (Person, trade.Quote,
 	if err != nil {
 		return nil, trade.Quote{}, err
 	}
+	fetched, err := who.Fetch(ctx, args[1])
+	if err != nil {
+		return nil, trade.Quote{}, err
+	}
 	o, made := p.offers[args[1]]
+	if !made && len(fetched) > 0 {
+		o, made = fetched[0], true
+	}
 	if !made {
 		return nil, trade.Quote{}, fmt.Errorf("%s has made no offer", args[1])
-	}
-	if _, err := who.Fetch(ctx, args[1]); err != nil {
-		return nil, trade.Quote{}, err
 	}
 	get := o.Max
 	if text := options(args)["get"]; text != "" {
