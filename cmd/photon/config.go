@@ -1,13 +1,14 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/knadh/koanf/parsers/yaml"
@@ -18,14 +19,14 @@ import (
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 
-	"photon/contracts"
 	"photon/swap/trade"
 )
 
 // A config is all that a node can be told: by flags, then the environment
-// (PHOTON_… in capitals), then a YAML file, then these defaults. What holds a
-// secret (rpc endpoints with a password) is best kept in the file, mode 0600:
-// flags are seen in the process list.
+// (PHOTON_… in capitals, lists with commas), then a YAML file (--config or
+// PHOTON_CONFIG), then these defaults. What holds a secret (rpc endpoints with a
+// password) is best kept in the file, mode 0600: flags are seen in the process
+// list.
 type config struct {
 	Data       string   `koanf:"data"`        // folder of keys, store and token; default ~/.photon
 	Realm      string   `koanf:"realm"`       // which networks: main, test or dev; default main
@@ -86,95 +87,151 @@ func configFlags(f *pflag.FlagSet) {
 	f.Bool("debug", false, "log more")
 }
 
-// readConfig gathers a config and checks all of it.
+// readConfig gathers a config and checks all of it. On a fault the config is what
+// could be read, with defaults where it could not.
 func readConfig(f *pflag.FlagSet) (config, error) {
+	var faults []string
 	k := koanf.New(".")
-	if err := k.Load(confmap.Provider(defaults(), ""), nil); err != nil {
-		return config{}, fmt.Errorf("defaults: %w", err)
-	}
-	if path, _ := f.GetString("config"); path != "" {
-		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
-			return config{}, fmt.Errorf("%w: config file: %w", errUsage, err)
+	load := func(from string, p koanf.Provider, parser koanf.Parser) {
+		one := koanf.New(".")
+		if err := one.Load(p, parser); err != nil {
+			faults = append(faults, from+": "+err.Error())
+			return
+		}
+		faults = append(faults, unknownKeys(from, one)...)
+		if err := k.Merge(one); err != nil {
+			faults = append(faults, from+": "+err.Error())
 		}
 	}
-	fromEnv := env.Provider(".", env.Opt{Prefix: "PHOTON_", TransformFunc: func(key, value string) (string, any) {
-		key = strings.ToLower(strings.TrimPrefix(key, "PHOTON_"))
-		if strings.HasSuffix(key, "_rpc") || key == "hosts" || key == "peer_listen" || key == "tokens" {
-			return key, strings.Split(value, ",")
+	load("defaults", confmap.Provider(defaults(), ""), nil)
+	if path := configFile(f); path != "" {
+		load("config file", file.Provider(path), yaml.Parser())
+	}
+	load("environment", env.Provider(".", env.Opt{Prefix: envPrefix, TransformFunc: func(key, value string) (string, any) {
+		if key == envFile || value == "" {
+			return "", nil // says where the file is, or nothing
 		}
-		return key, value
-	}})
-	if err := k.Load(fromEnv, nil); err != nil {
-		return config{}, fmt.Errorf("%w: environment: %w", errUsage, err)
-	}
-	said := posflag.ProviderWithFlag(f, ".", k, func(flag *pflag.Flag) (string, any) {
-		if !flag.Changed || flag.Name == "config" {
-			return "", nil
+		return strings.ToLower(strings.TrimPrefix(key, envPrefix)), value
+	}}), nil)
+	load("flags", posflag.ProviderWithFlag(f, ".", nil, func(flag *pflag.Flag) (string, any) {
+		key := strings.ReplaceAll(flag.Name, "-", "_")
+		if _, setting := settings()[key]; !setting || !flag.Changed {
+			return "", nil // of the command, such as --json, or not said
 		}
-		return strings.ReplaceAll(flag.Name, "-", "_"), posflag.FlagVal(f, flag)
-	})
-	if err := k.Load(said, nil); err != nil {
-		return config{}, fmt.Errorf("%w: flags: %w", errUsage, err)
-	}
-	var c config
-	if err := k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
-		return config{}, fmt.Errorf("%w: config: %w", errUsage, err)
-	}
+		return key, posflag.FlagVal(f, flag)
+	}), nil)
+	c, wrong := decodeConfig(k)
 	if c.Database == "" {
 		c.Database = "sqlite:" + filepath.Join(c.Data, "photon.db")
 	}
 	if c.Password == "" {
 		c.Password = filepath.Join(c.Data, "password")
 	}
-	return c, c.validate()
+	faults = append(append(faults, wrong...), c.faults()...)
+	if len(faults) > 0 {
+		return c, fmt.Errorf("%w: config: %s", errUsage, strings.Join(faults, "\n  "))
+	}
+	return c, nil
 }
 
-// validate reports everything that is wrong with the config, not only the first.
-func (c config) validate() error {
-	var faults []error
-	bad := func(format string, args ...any) {
-		faults = append(faults, fmt.Errorf("%w: "+format, append([]any{errUsage}, args...)...))
+// What the environment says begins with envPrefix; envFile is where the file is.
+const (
+	envPrefix = "PHOTON_"
+	envFile   = "PHOTON_CONFIG"
+)
+
+// configFile is the file that was named, or "".
+func configFile(f *pflag.FlagSet) string {
+	if flag := f.Lookup("config"); flag != nil && flag.Changed {
+		return flag.Value.String()
 	}
-	if c.Realm != "main" && c.Realm != "test" && c.Realm != "dev" {
-		bad("realm %q is not main, test or dev", c.Realm)
+	return os.Getenv(envFile)
+}
+
+// dataFolder is where a node's files are, unless --data says otherwise.
+func dataFolder() string {
+	if said := os.Getenv(envPrefix + "DATA"); said != "" {
+		return said
 	}
-	if _, err := c.times(); err != nil {
-		bad("%w", err)
+	return defaults()["data"].(string)
+}
+
+// settings are the fields of a config by their names.
+func settings() map[string]int {
+	all := map[string]int{}
+	for i, t := 0, reflect.TypeFor[config](); i < t.NumField(); i++ {
+		all[t.Field(i).Tag.Get("koanf")] = i
 	}
-	if c.FastUnlock && c.Realm != "dev" {
-		bad("fast_unlock is for realm dev")
-	}
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		bad("listen: %w", err)
-	}
-	rpc := map[contracts.Chain][]string{contracts.BTC: c.BTCRPC, contracts.LTC: c.LTCRPC, contracts.ETH: c.ETHRPC, contracts.SMT: c.SMTRPC}
-	some := false
-	for _, chain := range contracts.Chains {
-		for _, endpoint := range rpc[chain] {
-			some = true
-			// The URL may hold a password: it is not repeated.
-			if u, err := url.Parse(endpoint); err != nil || u.Host == "" {
-				bad("an endpoint of %s is not a URL with a host", chain)
-			}
+	return all
+}
+
+// unknownKeys says which names are no settings: a name that is mistyped would
+// otherwise change nothing, in silence.
+func unknownKeys(from string, k *koanf.Koanf) []string {
+	var faults []string
+	for _, key := range slices.Sorted(maps.Keys(k.Raw())) {
+		if _, known := settings()[key]; !known {
+			faults = append(faults, fmt.Sprintf("%s: there is no setting %.60q", from, key))
 		}
 	}
-	if !some {
-		bad("no chain: set btc_rpc, ltc_rpc, eth_rpc or smt_rpc")
-	}
-	for chain, address := range map[contracts.Chain]string{contracts.ETH: c.ETHContract, contracts.SMT: c.SMTContract} {
-		if len(rpc[chain]) == 0 {
-			continue
+	return faults
+}
+
+// decodeConfig reads each setting as what its field is. A fault names the
+// setting and never repeats its value, which may be a password.
+func decodeConfig(k *koanf.Koanf) (c config, faults []string) {
+	fields, first := reflect.ValueOf(&c).Elem(), defaults()
+	for i, t := 0, fields.Type(); i < t.NumField(); i++ {
+		key := t.Field(i).Tag.Get("koanf")
+		value, ok := decodeSetting(t.Field(i).Type, k.Get(key))
+		if !ok {
+			faults = append(faults, key+" must be "+settingKinds[t.Field(i).Type.Kind()])
+			value, _ = decodeSetting(t.Field(i).Type, first[key])
 		}
-		if _, err := contracts.ParseAddress(address); err != nil {
-			bad("contract of %s: %w", chain, err)
-		}
+		fields.Field(i).Set(value)
 	}
-	for _, token := range c.Tokens {
-		if _, err := contracts.ParseAsset(token); err != nil {
-			bad("token: %w", err)
+	return c, faults
+}
+
+// settingKinds says what a setting is to a person.
+var settingKinds = map[reflect.Kind]string{
+	reflect.String: "a text (in quotes, if it looks like a number)",
+	reflect.Bool:   "true or false",
+	reflect.Uint64: "a whole number, not below 0",
+	reflect.Slice:  "a list of texts",
+}
+
+// decodeSetting reads what a file, the environment or a flag gave as what the
+// field is; nothing said is the zero value.
+func decodeSetting(field reflect.Type, raw any) (reflect.Value, bool) {
+	zero := reflect.Zero(field)
+	text, isText := raw.(string)
+	switch {
+	case raw == nil:
+		return zero, true
+	case field.Kind() == reflect.String:
+		return reflect.ValueOf(text), isText
+	case field.Kind() == reflect.Bool:
+		v, is := raw.(bool)
+		if isText {
+			var err error
+			v, err = strconv.ParseBool(text)
+			is = err == nil
 		}
+		return reflect.ValueOf(v), is
+	case field.Kind() == reflect.Uint64:
+		n, err := strconv.ParseUint(fmt.Sprint(raw), 10, 64)
+		return reflect.ValueOf(n), err == nil
+	case isText:
+		return reflect.ValueOf(strings.Split(text, ",")), true
 	}
-	return errors.Join(faults...)
+	list, is := raw.([]any)
+	texts := make([]string, len(list))
+	for i, item := range list {
+		text, isText := item.(string)
+		texts[i], is = text, is && isText
+	}
+	return reflect.ValueOf(texts), is
 }
 
 // times is the profile that was named.
@@ -185,12 +242,13 @@ func (c config) times() (trade.Profile, error) {
 	case trade.Fast.Name:
 		return trade.Fast, nil
 	}
-	var seconds uint64
-	if n, err := fmt.Sscanf(c.Profile, "dev:%d", &seconds); err != nil || n != 1 || seconds < 10 || seconds > 86_400 {
-		return trade.Profile{}, fmt.Errorf("profile %q is not safe, fast or dev:SECONDS", c.Profile)
+	text, dev := strings.CutPrefix(c.Profile, "dev:")
+	seconds, err := strconv.ParseUint(text, 10, 64)
+	if !dev || err != nil || seconds < 10 || seconds > 86_400 {
+		return trade.Profile{}, fmt.Errorf("profile %.40q is not safe, fast or dev:SECONDS (10 to 86400)", c.Profile)
 	}
 	if c.Realm != "dev" {
-		return trade.Profile{}, fmt.Errorf("profile %q is for realm dev", c.Profile)
+		return trade.Profile{}, fmt.Errorf("profile %.40q is for realm dev", c.Profile)
 	}
 	return trade.Dev(seconds), nil
 }

@@ -4,12 +4,14 @@
 //	photon swap …      offers, quotes, trades       asks a node over its API (swap.go)
 //	photon wallet …    balances, addresses, sends   as swap (wallet.go)
 //	photon keys …      one mnemonic, encrypted at rest (keys.go)
+//	photon config …    what a node would be told (config.go, config_show.go)
 //	photon doctor      is everything in order here? (doctor.go)
 //	photon demo        every swap on real chain nodes on this machine (demo.go)
 //	photon bench …     the numbers, as JSON (bench.go)
 //
 // The one rule: nothing is decided here. A command reads what a person says,
-// hands it to a room, and prints the answer.
+// hands it to a room, and prints the answer. Answers go to standard output,
+// everything else to standard error.
 //
 // Exit codes: 0 done, 1 failed, 2 not understood, 3 refused or not enough, 4 took
 // too long, 5 the node does not answer.
@@ -35,18 +37,35 @@ const (
 	exitUnreachable = 5
 )
 
-// errUsage marks what a person must say otherwise.
-var errUsage = errors.New("usage")
+// errUsage marks what a person must say otherwise, errRefused what was understood
+// and is not done.
+var (
+	errUsage   = errors.New("usage")
+	errRefused = errors.New("refused")
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := rootCommand()
-	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "photon:", err)
+	if code := run(ctx, rootCommand()); code != 0 {
 		stop()
-		os.Exit(exitCode(err))
+		os.Exit(code)
 	}
+}
+
+// run carries out what root was told, says how that failed, and returns the exit
+// code.
+func run(ctx context.Context, root *cobra.Command) int {
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	said := err.Error()
+	if errors.Is(err, context.Canceled) && said == context.Canceled.Error() {
+		said = "interrupted"
+	}
+	fmt.Fprintln(root.ErrOrStderr(), "photon:", said)
+	return exitCode(err)
 }
 
 func rootCommand() *cobra.Command {
@@ -56,16 +75,20 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.SetFlagErrorFunc(flagFault)
 	root.AddCommand(nodeCommand(), swapCommand(), walletCommand(), demoCommand(), keysCommand(), versionCommand())
+	root.AddCommand(configCommand())
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	strict(root)
 	return root
 }
 
 // exactly is cobra.ExactArgs with an error of ours.
 func exactly(n int, what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
+	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return fmt.Errorf("%w: want %s", errUsage, what)
+			return fmt.Errorf("%w: %s: want %s", errUsage, cmd.CommandPath(), what)
 		}
 		return nil
 	}

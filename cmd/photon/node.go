@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
@@ -52,11 +53,19 @@ func runNode(ctx context.Context, cfg config, before func(*keys.Journal) error) 
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
+	lock, err := lockData(cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer closing(log, "lock", lock.Close)
 	password, err := readPassword(cfg.Data, cfg.Password)
 	if err != nil {
 		return err
 	}
 	ring, err := keys.Open(filepath.Join(cfg.Data, keyFile), password)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: no keys in %s yet: make some with photon keys new, or photon keys restore", errRefused, cfg.Data)
+	}
 	if err != nil {
 		return err
 	}
@@ -165,6 +174,21 @@ const (
 	addressFile = "api"
 	journalFile = "journal" // keep a copy elsewhere: with the mnemonic it rescues swaps
 )
+
+// lockData keeps a second node off the data folder for as long as the lock is
+// open, whatever database either uses: they would write one journal. Errors:
+// errRefused.
+func lockData(data string) (*flock.Flock, error) {
+	lock := flock.New(filepath.Join(data, "node.lock"), flock.SetPermissions(0o600))
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock the data folder: %w", err)
+	}
+	if !held {
+		return nil, fmt.Errorf("%w: another node runs on %s", errRefused, data)
+	}
+	return lock, nil
+}
 
 // apiToken reads the token that callers must show, or makes one.
 func apiToken(data string) (string, error) {

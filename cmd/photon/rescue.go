@@ -6,17 +6,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"photon/adapters/keys"
-	"photon/web"
+	"photon/contracts"
+	"photon/swap/trade"
 	"photon/web/api"
 )
 
-func rescueCommand() *cobra.Command {
+func (a *asker) rescueCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "rescue JOURNAL", Short: "finds swaps of a lost node by mnemonic and journal, and finishes or refunds them",
 		Long: "Restore the mnemonic first (photon keys restore), then give a copy of the lost node's journal.\n" +
@@ -32,7 +32,7 @@ func rescueCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%w: journal: %w", errUsage, err)
 			}
-			return rescue(cmd, cfg, text)
+			return a.rescue(cmd, cfg, text)
 		},
 	}
 	configFlags(cmd.Flags())
@@ -40,22 +40,24 @@ func rescueCommand() *cobra.Command {
 }
 
 // rescue runs a node on the journal until nothing is left to do.
-func rescue(cmd *cobra.Command, cfg config, text []byte) error {
+func (a *asker) rescue(cmd *cobra.Command, cfg config, text []byte) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
-	if err := os.Remove(filepath.Join(cfg.Data, addressFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("forget the old address: %w", err)
-	}
 	joined := make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
 		ended <- runNode(ctx, cfg, func(j *keys.Journal) error {
-			defer close(joined)
-			n, err := j.Join(text)
-			if err == nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%d records read\n", n)
+			// The folder is ours now: an address in it is of a node that is gone.
+			if err := os.Remove(filepath.Join(cfg.Data, addressFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("forget the old address: %w", err)
 			}
-			return err
+			n, err := j.Join(text)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d records read\n", n)
+			close(joined)
+			return nil
 		})
 	}()
 	select {
@@ -63,54 +65,53 @@ func rescue(cmd *cobra.Command, cfg config, text []byte) error {
 		return err
 	case <-joined:
 	}
-	a := asker{data: cfg.Data}
-	last := ""
+	here := asker{data: cfg.Data, json: a.json, timeout: time.Minute}
+	shown := map[contracts.Hash][]byte{}
 	for {
 		select {
 		case err := <-ended:
 			return err
 		case <-time.After(time.Second):
 		}
-		line, open, err := a.rescued(ctx)
+		swaps, err := here.rescued(ctx)
 		if err != nil {
 			continue // the node is not up yet; if it ends, ended says why
 		}
-		if line != last {
-			fmt.Fprintln(cmd.OutOrStdout(), line)
-			last = line
+		for _, s := range swaps {
+			if shown[s.Id], err = here.changed(cmd, fmt.Sprintf("%.8s  ", s.Id), s, shown[s.Id]); err != nil {
+				return err
+			}
 		}
-		if open == 0 {
+		if over, stranded := tally(swaps); over {
 			cancel()
-			return <-ended
+			return errors.Join(<-ended, stranded)
 		}
 	}
 }
 
-// rescued is where the swaps are, and how many are not at rest.
-func (a *asker) rescued(ctx context.Context) (line string, open int, err error) {
+// rescued is the swaps of the node, when it is ready.
+func (a *asker) rescued(ctx context.Context) ([]api.Swap, error) {
 	c, err := a.client()
 	if err != nil {
-		return "", 0, err
+		return nil, err
 	}
 	if err := c.Ready(ctx); err != nil {
-		return "", 0, err
+		return nil, err
 	}
-	under, err := c.Swaps(ctx, web.Query{State: "open", Limit: rescuedShown})
-	if err != nil {
-		return "", 0, err
-	}
-	page, err := c.Swaps(ctx, web.Query{Limit: rescuedShown})
-	if err != nil {
-		return "", 0, err
-	}
-	lines := make([]string, len(page.Swaps))
-	for i, s := range page.Swaps {
-		lines[i] = rescuedLine(s)
-	}
-	return strings.Join(lines, "\n"), len(under.Swaps), nil
+	return allSwaps(ctx, a, c)
 }
 
-// rescuedShown is how many swaps are shown, newest first.
-const rescuedShown = 100
-
-func rescuedLine(s api.Swap) string { return fmt.Sprintf("%.8s  %s", s.Id, progress(s)) }
+// tally reports whether nothing more will happen to any swap, and which of them
+// need a person.
+func tally(swaps []api.Swap) (over bool, stranded error) {
+	var errs []error
+	for _, s := range swaps {
+		switch {
+		case s.Status == trade.Stranded:
+			errs = append(errs, fmt.Errorf("swap %s: %w: %s", s.Id, errStranded, s.Reason))
+		case !s.Status.AtRest():
+			return false, nil
+		}
+	}
+	return true, errors.Join(errs...)
+}

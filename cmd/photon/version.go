@@ -9,13 +9,20 @@ import (
 )
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use: "version", Short: "prints what was built, from which commit", Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "photon %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			pattern := "photon %s %s %s/%s\n"
+			if asJSON {
+				pattern = `{"version":%q,"go":%q,"os":%q,"arch":%q}` + "\n"
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), pattern, version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
 }
 
 // version is the commit that the program was built from.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -24,11 +25,11 @@ func (a *asker) balanceCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "balance", Short: "shows what you have on each chain", Args: exactly(0, "no arguments"),
 		RunE: a.run(func(cmd *cobra.Command, c *web.Client, _ []string) error {
-			all, err := c.Balances(cmd.Context())
+			all, err := ask(cmd.Context(), a, c.Balances)
 			if err != nil {
 				return err
 			}
-			return a.print(cmd, all, func(w io.Writer) {
+			return printAll(a, cmd, all, func(w io.Writer) {
 				fmt.Fprintln(w, "ASSET\tSPENDABLE\tON ITS WAY")
 				for _, b := range all {
 					if b.Confirmed == nil || b.Pending == nil {
@@ -46,12 +47,13 @@ func (a *asker) addressCommand() *cobra.Command {
 	var code bool
 	cmd := &cobra.Command{
 		Use: "address CHAIN", Short: "gives an address to be paid at", Args: exactly(1, "a chain: btc, ltc, eth or smt"),
+		ValidArgs: []string{"btc", "ltc", "eth", "smt"},
 		RunE: a.run(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			chain, err := contracts.ParseChain(args[0])
 			if err != nil {
 				return fmt.Errorf("%w: %w", errUsage, err)
 			}
-			address, err := c.Address(cmd.Context(), chain)
+			address, err := ask(cmd.Context(), a, func(ctx context.Context) (string, error) { return c.Address(ctx, chain) })
 			if err != nil {
 				return err
 			}
@@ -80,17 +82,19 @@ func (a *asker) sendCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fee, err := readSum(most)
+			fee, err := readMaxFee(most, amount.Asset.Chain)
 			if err != nil {
-				return fmt.Errorf("--max-fee: %w", err)
+				return err
 			}
-			if fee.Asset != contracts.Native(amount.Asset.Chain) {
-				return fmt.Errorf("%w: --max-fee must be in %s", errUsage, amount.Asset.Chain)
+			if amount.Amount.IsZero() {
+				return fmt.Errorf("%w: %s is nothing to pay", errUsage, amount)
 			}
 			if err := a.confirm(cmd, fmt.Sprintf("Pay %s to %s for a fee of at most %s?", amount, args[1], fee)); err != nil {
 				return err
 			}
-			sent, err := c.Send(cmd.Context(), web.NewKey(), api.Send{Asset: amount.Asset, To: args[1], Amount: amount.Amount, MaxFee: fee.Amount})
+			payment := api.Send{Asset: amount.Asset, To: args[1], Amount: amount.Amount, MaxFee: fee.Amount}
+			sent, err := once(cmd.Context(), a, "photon wallet balance, and the address on its chain",
+				func(ctx context.Context, key string) (api.Sent, error) { return c.Send(ctx, key, payment) })
 			if err != nil {
 				return err
 			}
@@ -101,4 +105,22 @@ func (a *asker) sendCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&most, "max-fee", "", "the most network fee, such as 0.001ltc; required")
 	return cmd
+}
+
+// readMaxFee reads the most that a payment on a chain may cost.
+func readMaxFee(text string, chain contracts.Chain) (contracts.Sum, error) {
+	if text == "" {
+		return contracts.Sum{}, fmt.Errorf("%w: say with --max-fee what the network may cost at most, in %s", errUsage, chain)
+	}
+	fee, err := readSum(text)
+	if err != nil {
+		return fee, fmt.Errorf("--max-fee: %w", err)
+	}
+	if fee.Asset != contracts.Native(chain) {
+		return fee, fmt.Errorf("%w: --max-fee must be in %s, not in %s", errUsage, chain, fee.Asset)
+	}
+	if fee.Amount.IsZero() {
+		return fee, fmt.Errorf("%w: --max-fee is 0, and no network takes that", errUsage)
+	}
+	return fee, nil
 }

@@ -107,12 +107,11 @@ func openOutputs(cfg config, c contracts.Chain, ring *keys.Keyring, book utxo.Bo
 // openContracts makes ETH or SMT.
 func openContracts(cfg config, c contracts.Chain, ring *keys.Keyring, log *slog.Logger) (swap.Ledger, error) {
 	made := evm.Config{
-		ChainID: cfg.ETHChain, Endpoints: cfg.rpc(c), Contract: cfg.contracts()[c], Key: ring.Account(c), Poll: cfg.poll(), Log: log,
+		ChainID: cfg.chainID(c), Endpoints: cfg.rpc(c), Contract: cfg.contracts()[c], Key: ring.Account(c), Poll: cfg.poll(), Log: log,
 	}
 	if c == contracts.ETH {
 		return eth.New(made)
 	}
-	made.ChainID = cfg.SMTChain
 	return smt.New(made)
 }
 
@@ -133,10 +132,23 @@ func (c config) network(named string) string {
 	return c.Realm
 }
 
-// contracts are the HashLocks. validate has read them before.
+// chainID is that of ETH or SMT.
+func (c config) chainID(chain contracts.Chain) uint64 {
+	if chain == contracts.SMT {
+		return c.SMTChain
+	}
+	return c.ETHChain
+}
+
+// contractTexts are the HashLocks as they were written.
+func (c config) contractTexts() map[contracts.Chain]string {
+	return map[contracts.Chain]string{contracts.ETH: c.ETHContract, contracts.SMT: c.SMTContract}
+}
+
+// contracts are the HashLocks. readConfig has checked them before.
 func (c config) contracts() map[contracts.Chain]contracts.Address {
 	all := map[contracts.Chain]contracts.Address{}
-	for chain, text := range map[contracts.Chain]string{contracts.ETH: c.ETHContract, contracts.SMT: c.SMTContract} {
+	for chain, text := range c.contractTexts() {
 		if a, err := contracts.ParseAddress(text); err == nil {
 			all[chain] = a
 		}
@@ -150,7 +162,7 @@ func (c config) confirmations() map[contracts.Chain]uint64 {
 	}
 }
 
-// tokens are those shown beside the coins. validate has read them before.
+// tokens are those shown beside the coins. readConfig has checked them before.
 func (c config) tokens() []contracts.Asset {
 	var all []contracts.Asset
 	for _, text := range c.Tokens {
