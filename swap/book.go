@@ -104,6 +104,10 @@ func (d *Desk) Send(ctx context.Context, id contracts.Hash, asset contracts.Asse
 		return trade.Tx{}, fmt.Errorf("%w: nothing to send", contracts.ErrAmount)
 	}
 	pays := contracts.Sum{Asset: asset, Amount: amount}.String() + " to " + to
+	if _, busy := d.paying.LoadOrStore(id, true); busy {
+		return trade.Tx{}, fmt.Errorf("%w: it is under way", trade.ErrConflict)
+	}
+	defer d.paying.Delete(id)
 	stored, err := d.Store.Txs(ctx, id)
 	if err != nil {
 		return trade.Tx{}, fmt.Errorf("load transactions: %w", err)

@@ -32,6 +32,17 @@ type jobKey struct {
 
 func newWork() *work { return &work{jobs: map[jobKey]*job{}, queue: make(chan *job, 1<<16)} }
 
+// forget drops the jobs of a trade that is over.
+func (w *work) forget(id contracts.Hash) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key := range w.jobs {
+		if key.id == id {
+			delete(w.jobs, key)
+		}
+	}
+}
+
 // want hands what t wants to the chains it wants it on, unless that is being
 // done already or rests after a failure.
 func (d *Desk) want(t trade.Trade, now uint64) {

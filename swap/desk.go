@@ -57,6 +57,10 @@ type Desk struct {
 	inbox chan call
 	told  chan struct{} // the outbox has something new
 	ready chan struct{} // closed once every chain has told its head
+	ended chan struct{} // closed once nobody is asked any more
+
+	taking sync.Mutex // one new trade at a time counts what is promised
+	paying sync.Map   // ids of the payments under way
 
 	// The loop owns what follows; everybody else asks it through do.
 	trades map[contracts.Hash]trade.Trade // not at rest, and those whose partner may still ask
@@ -71,7 +75,7 @@ type Desk struct {
 // New returns a desk that has not begun.
 func New(cfg Config) *Desk {
 	d := &Desk{
-		Config: cfg, inbox: make(chan call, 256), told: make(chan struct{}, 1), ready: make(chan struct{}),
+		Config: cfg, inbox: make(chan call, 256), told: make(chan struct{}, 1), ready: make(chan struct{}), ended: make(chan struct{}),
 		trades: map[contracts.Hash]trade.Trade{}, used: map[contracts.Hash]bool{},
 		quotes: map[contracts.Hash]quote{}, heads: map[contracts.Chain]trade.Head{},
 		works: map[contracts.Chain]*work{},
@@ -169,27 +173,39 @@ func (d *Desk) load(ctx context.Context) error {
 type call struct {
 	decide func() (trade.Change, error)
 	then   func()
+	wide   bool // takes over every trade: what waits is stored before it
 	reply  chan error
 }
 
+// errEnded is the answer of a desk that has stopped.
+var errEnded = errors.New("the desk has stopped")
+
 // do runs decide in the loop and returns when its change is stored, or refused.
 func (d *Desk) do(ctx context.Context, decide func() (trade.Change, error), then func()) error {
-	c := call{decide, then, make(chan error, 1)}
+	return d.ask(ctx, call{decide: decide, then: then, reply: make(chan error, 1)})
+}
+
+func (d *Desk) ask(ctx context.Context, c call) error {
 	select {
 	case d.inbox <- c:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-d.ended:
+		return errEnded
 	}
 	select {
 	case err := <-c.reply:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-d.ended:
+		return errEnded
 	}
 }
 
 // loop is the one goroutine that owns the state: decide, store, commit.
 func (d *Desk) loop(ctx context.Context) error {
+	defer close(d.ended)
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
@@ -201,7 +217,7 @@ func (d *Desk) loop(ctx context.Context) error {
 				return err
 			}
 		case now := <-tick.C:
-			c := call{decide: func() (trade.Change, error) { return d.applyAll(trade.Ticked{Now: unix(now)}), nil }, reply: make(chan error, 1)}
+			c := call{decide: func() (trade.Change, error) { return d.applyAll(trade.Ticked{Now: unix(now)}), nil }, wide: true, reply: make(chan error, 1)}
 			if err := d.batch(ctx, c); err != nil {
 				return err
 			}
@@ -235,6 +251,11 @@ func (d *Desk) batch(ctx context.Context, c call) error {
 		return nil
 	}
 	for {
+		if c.wide {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
 		change, err := c.decide()
 		if err == nil && overlaps(change, touched) {
 			if err := flush(); err != nil {
@@ -350,7 +371,7 @@ func (d *Desk) tell(ctx context.Context, id contracts.Hash, e trade.Event) error
 
 // news takes in a new head of a chain and what it changed.
 func (d *Desk) news(ctx context.Context, n trade.News) error {
-	return d.do(ctx, func() (c trade.Change, err error) {
+	return d.ask(ctx, call{wide: true, reply: make(chan error, 1), decide: func() (c trade.Change, err error) {
 		seen := make(map[contracts.Hash]*[2]*trade.Fate, len(n.Sightings))
 		for i := range n.Sightings {
 			s := &n.Sightings[i]
@@ -388,7 +409,7 @@ func (d *Desk) news(ctx context.Context, n trade.News) error {
 			}
 		}
 		return c, nil
-	}, func() {
+	}, then: func() {
 		d.heads[n.Chain] = n.Head
 		if len(d.heads) == len(d.Ledgers) {
 			select {
@@ -399,7 +420,7 @@ func (d *Desk) news(ctx context.Context, n trade.News) error {
 		}
 		d.sweep(unix(time.Now()))
 		d.Notify(trade.Notice{Kind: "head", Chain: n.Chain, Head: &n.Head})
-	})
+	}})
 }
 
 func index(s trade.Side) int {
@@ -417,13 +438,14 @@ func (d *Desk) sweep(now uint64) {
 			delete(d.trades, id)
 			for _, w := range t.Watches() {
 				d.Ledgers[w.Terms.Asset.Chain].Forget(w)
+				d.works[w.Terms.Asset.Chain].forget(id)
 			}
 			continue
 		}
 		d.want(t, now)
 	}
 	for id, q := range d.quotes {
-		if now > q.Expires && q.trade.IsZero() {
+		if now > q.Expires && (q.trade.IsZero() || now > q.Expires+keepTaken) {
 			delete(d.quotes, id)
 		}
 	}

@@ -63,9 +63,9 @@ func (d *Desk) taken(ctx context.Context, from string, q trade.Take) (trade.Mess
 		}
 		return trade.Refuse{ID: q.First.Hash, Reason: "hash was used before"}, nil
 	}
-	t, effects, err := d.consider(ctx, from, q)
+	t, effects, affords, err := d.consider(ctx, from, q)
 	if err == nil {
-		err = d.begin(ctx, t, effects, func() error { return nil }, nil)
+		err = d.begin(ctx, t, effects, affords, nil)
 	}
 	switch {
 	case err == nil:
@@ -79,35 +79,37 @@ func (d *Desk) taken(ctx context.Context, from string, q trade.Take) (trade.Mess
 	return nil, errors.New("not able to answer now")
 }
 
-// consider makes the trade that a taker of our offer asks for.
-func (d *Desk) consider(ctx context.Context, from string, q trade.Take) (trade.Trade, []trade.Effect, error) {
+// consider makes the trade that a taker of our offer asks for, and what refuses it
+// when we cannot fund it.
+func (d *Desk) consider(ctx context.Context, from string, q trade.Take) (t trade.Trade, effects []trade.Effect, affords func() error, err error) {
 	if d.RefundOnly {
-		return trade.Trade{}, nil, trade.ErrClosed
+		return t, nil, nil, trade.ErrClosed
 	}
 	o, err := d.offer(ctx, q.Offer)
 	if err != nil {
-		return trade.Trade{}, nil, err
+		return t, nil, nil, err
 	}
 	if o.Maker != d.Peer.Self() || from == o.Maker {
-		return trade.Trade{}, nil, fmt.Errorf("%w: not ours to answer", trade.ErrOffer)
+		return t, nil, nil, fmt.Errorf("%w: not ours to answer", trade.ErrOffer)
 	}
 	fee, _, _, err := d.Ledgers[o.Give.Chain].Fees(ctx, o.Give)
 	if err != nil {
-		return trade.Trade{}, nil, err
+		return t, nil, nil, err
 	}
-	if err := d.afford(ctx, o.Give, q.Second.Amount, fee); err != nil {
-		return trade.Trade{}, nil, err
+	if affords, err = d.afford(ctx, o.Give, q.Second.Amount, fee); err != nil {
+		return t, nil, nil, err
 	}
 	now := time.Now()
 	var number uint64
 	if err := d.do(ctx, func() (trade.Change, error) { number = d.nextNumber(now); return trade.Change{}, nil }, nil); err != nil {
-		return trade.Trade{}, nil, err
+		return t, nil, nil, err
 	}
 	me, err := d.parties(ctx, number, o.Give.Chain, o.Want.Chain)
 	if err != nil {
-		return trade.Trade{}, nil, err
+		return t, nil, nil, err
 	}
-	return trade.Consider(o, q, from, number, me, unix(now), d.Profile)
+	t, effects, err = trade.Consider(o, q, from, number, me, unix(now), d.Profile)
+	return t, effects, affords, err
 }
 
 // accepted takes in the maker's parties. The legs are whole from then on, and

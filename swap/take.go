@@ -13,6 +13,9 @@ import (
 // quoteFor is how long a quote stands, in seconds.
 const quoteFor = 60
 
+// keepTaken is for how many seconds more a quote that was taken is known.
+const keepTaken = 24 * 3600
+
 // maxQuotes bounds the quotes that wait to be taken.
 const maxQuotes = 10_000
 
@@ -98,7 +101,8 @@ func (d *Desk) Take(ctx context.Context, id contracts.Hash) (trade.Trade, error)
 	if err != nil {
 		return trade.Trade{}, err
 	}
-	if err := d.afford(ctx, q.Pay, q.PayAmount, q.LockFee); err != nil {
+	affords, err := d.afford(ctx, q.Pay, q.PayAmount, q.LockFee)
+	if err != nil {
 		return trade.Trade{}, err
 	}
 	me, err := d.parties(ctx, number, o.Want.Chain, o.Give.Chain)
@@ -114,7 +118,7 @@ func (d *Desk) Take(ctx context.Context, id contracts.Hash) (trade.Trade, error)
 		if first := d.quotes[id].trade; !first.IsZero() {
 			return fmt.Errorf("%w: the quote is taken", trade.ErrConflict)
 		}
-		return nil
+		return affords()
 	}, func() { q.trade = t.ID; d.quotes[id] = q })
 	return t, err
 }
@@ -126,6 +130,8 @@ func (d *Desk) begin(ctx context.Context, t trade.Trade, effects []trade.Effect,
 			return err
 		}
 	}
+	d.taking.Lock()
+	defer d.taking.Unlock()
 	return d.do(ctx, func() (c trade.Change, err error) {
 		if err := allow(); err != nil {
 			return c, err
@@ -177,21 +183,38 @@ func (d *Desk) party(ctx context.Context, number uint64, c contracts.Chain) (con
 	if err != nil {
 		return nil, 0, fmt.Errorf("head of %s: %w", c, err)
 	}
-	return p, head.Height, nil
+	return p, head.Height - min(head.Height, mayUnmake*max(d.Confirmations[c], 3)), nil
 }
 
-// afford refuses a lock that we could not fund now. Errors: trade.ErrShort.
-func (d *Desk) afford(ctx context.Context, a contracts.Asset, amount, fee contracts.Amount) error {
+// mayUnmake is how many times the confirmations that we ask a reorganisation may
+// go back: the lock may then lie below what is the newest block now.
+const mayUnmake = 2
+
+// afford asks for our balance and returns what refuses a lock that we could not
+// fund beside those that we have promised and not made yet; it is asked in the
+// loop. Whoever answers us locks first and would wait for his time.
+// Errors: trade.ErrShort.
+func (d *Desk) afford(ctx context.Context, a contracts.Asset, amount, fee contracts.Amount) (func() error, error) {
 	have, _, err := d.Ledgers[a.Chain].Balance(ctx, a)
 	if err != nil {
-		return fmt.Errorf("balance of %s: %w", a, err)
+		return nil, fmt.Errorf("balance of %s: %w", a, err)
 	}
-	need := amount
-	if a.IsNative() {
-		need = need.Plus(fee)
-	}
-	if have.Less(need) {
-		return fmt.Errorf("%w: have %s of %s, need %s", trade.ErrShort, have, a, need)
-	}
-	return nil
+	return func() error {
+		need, promised := amount, 0
+		for _, t := range d.trades {
+			if (t.Status == trade.Proposed || t.Status == trade.Agreed) && t.Ours.Terms.Asset == a {
+				need = need.Plus(t.Ours.Terms.Amount)
+				promised++
+			}
+		}
+		for range promised + 1 {
+			if a.IsNative() {
+				need = need.Plus(fee)
+			}
+		}
+		if have.Less(need) {
+			return fmt.Errorf("%w: have %s of %s, need %s with %d locks promised", trade.ErrShort, have, a, need, promised)
+		}
+		return nil
+	}, nil
 }

@@ -2,6 +2,7 @@ package swap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -13,14 +14,15 @@ import (
 // tellWithin is how long a node may take to take in a message.
 const tellWithin = 10 * time.Second
 
-// tellAll carries out the outbox: the messages of each partner in their order,
-// partners beside each other, again and again until each is taken in.
+// tellAll carries out the outbox: the messages of each trade in their order,
+// trades beside each other, again and again until each is taken in. One that a
+// partner never takes in holds up no other trade.
 func (d *Desk) tellAll(ctx context.Context) error {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	var mu sync.Mutex
-	busy := map[string]bool{}
-	retry := map[string]*backoff{}
+	busy := map[contracts.Hash]bool{}
+	retry := map[contracts.Hash]*backoff{}
 	var group sync.WaitGroup
 	defer group.Wait()
 	for {
@@ -28,26 +30,31 @@ func (d *Desk) tellAll(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("load outbox: %w", err)
 		}
-		byPartner, err := d.sort(ctx, pending)
+		byTrade, err := d.sort(ctx, pending)
 		if err != nil {
 			return err
 		}
 		mu.Lock()
-		for partner, letters := range byPartner {
-			if retry[partner] == nil {
-				retry[partner] = &backoff{}
+		for id, letters := range byTrade {
+			if retry[id] == nil {
+				retry[id] = &backoff{}
 			}
-			if busy[partner] || !retry[partner].due(time.Now()) {
+			if busy[id] || !retry[id].due(time.Now()) {
 				continue
 			}
-			busy[partner] = true
+			busy[id] = true
 			group.Go(func() {
-				err := d.tellPartner(ctx, partner, letters)
+				err := d.tellPartner(ctx, letters)
 				mu.Lock()
 				defer mu.Unlock()
-				delete(busy, partner)
-				retry[partner].note(err, time.Now())
+				delete(busy, id)
+				retry[id].note(err, time.Now())
 			})
+		}
+		for id := range retry {
+			if len(byTrade[id]) == 0 && !busy[id] {
+				delete(retry, id)
+			}
 		}
 		mu.Unlock()
 		select {
@@ -61,15 +68,16 @@ func (d *Desk) tellAll(ctx context.Context) error {
 
 // A letter is a message that waits to be taken in.
 type letter struct {
-	effect int64
-	trade  contracts.Hash
-	body   trade.Message
+	effect  int64
+	trade   contracts.Hash
+	partner string
+	body    trade.Message
 }
 
-// sort groups what waits by whom it is for. What is left to say after a trade's
+// sort groups what waits by trade. What is left to say after a trade's
 // last time has passed is of no use to anybody, and is dropped.
-func (d *Desk) sort(ctx context.Context, pending []trade.Pending) (map[string][]letter, error) {
-	letters := map[string][]letter{}
+func (d *Desk) sort(ctx context.Context, pending []trade.Pending) (map[contracts.Hash][]letter, error) {
+	letters := map[contracts.Hash][]letter{}
 	err := d.do(ctx, func() (c trade.Change, err error) {
 		now := unix(time.Now())
 		for _, p := range pending {
@@ -79,7 +87,7 @@ func (d *Desk) sort(ctx context.Context, pending []trade.Pending) (map[string][]
 				c.Done = append(c.Done, p.ID)
 				continue
 			}
-			letters[t.Partner] = append(letters[t.Partner], letter{p.ID, p.Trade, tell.Message})
+			letters[p.Trade] = append(letters[p.Trade], letter{p.ID, p.Trade, t.Partner, tell.Message})
 		}
 		return c, nil
 	}, nil)
@@ -88,12 +96,12 @@ func (d *Desk) sort(ctx context.Context, pending []trade.Pending) (map[string][]
 
 // tellPartner sends letters in their order and stops at the first that is not
 // taken in.
-func (d *Desk) tellPartner(ctx context.Context, partner string, letters []letter) error {
+func (d *Desk) tellPartner(ctx context.Context, letters []letter) error {
 	for _, l := range letters {
-		err := d.tellOne(ctx, partner, l)
+		err := d.tellOne(ctx, l)
 		if err != nil {
 			if ctx.Err() == nil {
-				d.Log.Warn("will retry", "trade", l.trade, "partner", partner, "message", fmt.Sprintf("%T", l.body), "err", err)
+				d.Log.Warn("will retry", "trade", l.trade, "partner", l.partner, "message", fmt.Sprintf("%T", l.body), "err", err)
 			}
 			return err
 		}
@@ -106,10 +114,10 @@ func (d *Desk) tellPartner(ctx context.Context, partner string, letters []letter
 }
 
 // tellOne sends one letter. A Refuse may come back at once.
-func (d *Desk) tellOne(ctx context.Context, partner string, l letter) error {
+func (d *Desk) tellOne(ctx context.Context, l letter) error {
 	ctx, cancel := context.WithTimeout(ctx, tellWithin)
 	defer cancel()
-	raw, err := d.Peer.Ask(ctx, partner, trade.Encode(l.body))
+	raw, err := d.Peer.Ask(ctx, l.partner, trade.Encode(l.body))
 	if err != nil || len(raw) == 0 {
 		return err
 	}
@@ -118,7 +126,11 @@ func (d *Desk) tellOne(ctx context.Context, partner string, l letter) error {
 		return err
 	}
 	if no, is := m.(trade.Refuse); is && no.ID == l.trade {
-		return d.heard(ctx, partner, l.trade, trade.Declined{Reason: no.Reason})
+		err := d.heard(ctx, l.partner, l.trade, trade.Declined{Reason: no.Reason})
+		if errors.Is(err, trade.ErrStatus) {
+			return nil // it was said too late to matter: we need not ask again
+		}
+		return err
 	}
 	return fmt.Errorf("%w: %T in answer to %T", trade.ErrMessage, m, l.body)
 }
