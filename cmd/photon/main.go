@@ -76,7 +76,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(flagFault)
-	root.AddCommand(nodeCommand(), swapCommand(), walletCommand(), demoCommand(), keysCommand(), versionCommand())
+	root.AddCommand(nodeCommand(), swapCommand(), walletCommand(), demoCommand(), keysCommand(), benchCommand(), doctorCommand(), versionCommand())
 	root.AddCommand(configCommand())
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
