@@ -16,7 +16,7 @@
 // Start reading at [Desk.Run]; then [trade.Trade], which decides. The chapters:
 // offers.go (maker), take.go (taker), receive.go (messages in), tell.go
 // (messages out), carry.go and cosign.go (transactions), journal.go (what
-// survives a lost disk), book.go (what people ask).
+// survives a lost disk), book.go (what people ask), alarm.go (what they must see).
 package swap
 
 import (
@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -67,7 +68,9 @@ type Desk struct {
 	used   map[contracts.Hash]bool        // every hash that was ever in a trade
 	quotes map[contracts.Hash]quote
 	heads  map[contracts.Chain]trade.Head
-	number uint64 // last number given to a trade
+	spoke  map[contracts.Chain]uint64 // Unix second of its last news, or of our start
+	alarms map[alarm]bool             // that are on
+	number uint64                     // last number given to a trade
 
 	works map[contracts.Chain]*work
 }
@@ -78,6 +81,7 @@ func New(cfg Config) *Desk {
 		Config: cfg, inbox: make(chan call, 256), told: make(chan struct{}, 1), ready: make(chan struct{}), ended: make(chan struct{}),
 		trades: map[contracts.Hash]trade.Trade{}, used: map[contracts.Hash]bool{},
 		quotes: map[contracts.Hash]quote{}, heads: map[contracts.Chain]trade.Head{},
+		spoke: map[contracts.Chain]uint64{}, alarms: map[alarm]bool{},
 		works: map[contracts.Chain]*work{},
 	}
 	for c := range cfg.Ledgers {
@@ -150,6 +154,7 @@ func (d *Desk) load(ctx context.Context) error {
 		return fmt.Errorf("load transactions: %w", err)
 	}
 	for c, ledger := range d.Ledgers {
+		d.spoke[c] = now
 		var mine []trade.Tx
 		for _, tx := range txs {
 			if tx.Chain == c {
@@ -410,7 +415,7 @@ func (d *Desk) news(ctx context.Context, n trade.News) error {
 		}
 		return c, nil
 	}, then: func() {
-		d.heads[n.Chain] = n.Head
+		d.heads[n.Chain], d.spoke[n.Chain] = n.Head, unix(time.Now())
 		if len(d.heads) == len(d.Ledgers) {
 			select {
 			case <-d.ready:
@@ -436,6 +441,7 @@ func (d *Desk) sweep(now uint64) {
 	for id, t := range d.trades {
 		if over(t, now) {
 			delete(d.trades, id)
+			maps.DeleteFunc(d.alarms, func(a alarm, _ bool) bool { return a.trade == id })
 			for _, w := range t.Watches() {
 				d.Ledgers[w.Terms.Asset.Chain].Forget(w)
 				d.works[w.Terms.Asset.Chain].forget(id)
@@ -443,6 +449,9 @@ func (d *Desk) sweep(now uint64) {
 			continue
 		}
 		d.want(t, now)
+		if !t.Status.AtRest() {
+			d.watchOver(t, now)
+		}
 	}
 	for id, q := range d.quotes {
 		if now > q.Expires && (q.trade.IsZero() || now > q.Expires+keepTaken) {
