@@ -135,7 +135,10 @@ func ended(l Leg, k Kind) Leg {
 }
 
 // restarted is t as a store gives it back.
-func restarted(t testing.TB, of Trade) (back Trade) {
+func restarted(t interface {
+	Helper()
+	Fatal(...any)
+}, of Trade) (back Trade) {
 	t.Helper()
 	raw, err := json.Marshal(of)
 	if err != nil {
