@@ -14,13 +14,14 @@ type alarm struct {
 	what  string
 }
 
-// watchOver raises the alarms of t, which is under way, at now in Unix seconds.
-// Nothing is decided here: the desk goes on as it would.
+// watchOver raises the alarms of t at now, in Unix seconds. Nothing is decided
+// here: the desk goes on as it would.
 func (d *Desk) watchOver(t trade.Trade, now uint64) {
+	d.raise(t, "undone", t.Status.AtRest() && len(t.Wants()) > 0, "a deep reorganisation has taken back what was final: it is done again")
 	for _, s := range []trade.Side{trade.Ours, trade.Theirs} {
 		chain := t.Leg(s).Terms.Asset.Chain
 		silent := now - min(now, d.spoke[chain])
-		d.raise(t, "silence of "+string(chain), t.Ours.Fate.Lock != nil && silent > quiet(t),
+		d.raise(t, "silence of "+string(chain), !t.Status.AtRest() && t.Ours.Fate.Lock != nil && silent > quiet(t),
 			fmt.Sprintf("%s has shown no new block for %d s: look at its node", chain, silent))
 	}
 	late := map[trade.Purpose]uint64{}

@@ -199,3 +199,35 @@ func TestLeftBeforeTheLockIsMade(t *testing.T) {
 		})
 	}
 }
+
+// A reorganisation deeper than anybody counted with takes back what was final. It
+// is done again as long as anybody looks, and a person is told.
+func TestWhatWasFinalIsDoneAgain(t *testing.T) {
+	for _, row := range []struct {
+		status trade.Status
+		side   trade.Side
+		did    trade.Purpose
+	}{{trade.Completed, trade.Theirs, trade.Redeem}, {trade.Refunded, trade.Ours, trade.Refund}} {
+		var a trade.Trade
+		run(t, func(k *kit) {
+			a = first(1, true)
+			a.Status = row.status
+			a.Leg(row.side).Fate.End = &trade.End{Kind: trade.ByBoth, TxID: contracts.Hash{9}, Height: 105}
+			k.disk.put(a, stored(a, row.side, row.did, 1, false))
+		}, func(k *kit) {
+			l := k.Ledgers[a.Leg(row.side).Terms.Asset.Chain].(*ledger)
+			k.after(5 * time.Second)
+			if len(l.tried) > 0 || len(k.notices.alarms()) > 0 {
+				t.Errorf("%s: sent %v, alarms %q", row.status, l.tried, k.notices.alarms())
+			}
+			k.see(a, row.side, trade.Fate{Lock: a.Leg(row.side).Fate.Lock})
+			k.after(2 * time.Second)
+			if len(l.did(row.did)) != 1 || len(k.notices.alarms()) != 1 {
+				t.Errorf("%s: sent %v, alarms %q", row.status, l.sent, k.notices.alarms())
+			}
+			if got := k.now(a.ID).Status; got != row.status {
+				t.Errorf("%s has moved to %s", row.status, got)
+			}
+		})
+	}
+}

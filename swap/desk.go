@@ -449,9 +449,7 @@ func (d *Desk) sweep(now uint64) {
 			continue
 		}
 		d.want(t, now)
-		if !t.Status.AtRest() {
-			d.watchOver(t, now)
-		}
+		d.watchOver(t, now)
 	}
 	for id, q := range d.quotes {
 		if now > q.Expires && (q.trade.IsZero() || now > q.Expires+keepTaken) {

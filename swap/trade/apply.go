@@ -265,7 +265,8 @@ type Want struct {
 	Deadline uint64 // Unix seconds by which it must be mined
 }
 
-// Wants is every transaction that t needs now.
+// Wants is every transaction that t needs now. A trade at rest needs one again
+// when a reorganisation, deeper than we counted with, has taken its end back.
 func (t Trade) Wants() []Want {
 	var wants []Want
 	taproot := func(s Side) bool { return t.Leg(s).Terms.Form == contracts.P2TR }
@@ -274,10 +275,10 @@ func (t Trade) Wants() []Want {
 		wants = append(wants, Want{Side: Ours, Purpose: Lock, Deadline: t.LockBy()})
 	case t.Status == Locking && t.Ours.Fate.End == nil && t.Ours.locked() > 0 && t.givenUp() && taproot(Ours):
 		wants = append(wants, Want{Side: Ours, Purpose: Refund, Together: true, Only: true, Deadline: t.Ours.Terms.Expiry})
-	case t.Status == Refunding && t.Ours.told() && t.Ours.Fate.Lock != nil && t.Ours.ended() == 0:
+	case (t.Status == Refunding || t.Status == Refunded) && t.Ours.told() && t.Ours.Fate.Lock != nil && t.Ours.ended() == 0:
 		wants = append(wants, Want{Side: Ours, Purpose: Refund, Deadline: t.Ours.Terms.Expiry + t.slack()})
 	}
-	if t.Status != Redeeming || t.unrevealed() {
+	if (t.Status != Redeeming && t.Status != Completed) || t.unrevealed() {
 		return wants
 	}
 	if t.mayRedeem() {

@@ -399,7 +399,9 @@ func TestAtRest(t *testing.T) {
 	for _, role := range []Role{First, Second} {
 		for _, s := range []Status{Completed, Refunded, Cancelled} {
 			for _, e := range events {
-				now, effects, _ := in(role, s).Apply(e)
+				before := in(role, s)
+				before.Ours, before.Theirs = ended(before.Ours, ByBoth), ended(before.Theirs, ByBoth)
+				now, effects, _ := before.Apply(e)
 				if now.Status != s || now.Abandoned || now.Frozen != "" || len(effects) > 0 || len(now.Wants()) > 0 {
 					t.Errorf("%s %s after %T: %+v, %v, wants %v", role, s, e, now, effects, now.Wants())
 				}

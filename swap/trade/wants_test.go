@@ -103,6 +103,13 @@ func TestWants(t *testing.T) {
 		{Second, Redeeming, "after it, ours redeemed", func(t *Trade) { t.Ours.Head.Time = firstT + 1; t.Ours.Fate.End = end(BySecret, 100) }, "redeem theirs together"},
 		{Second, Redeeming, "after it, ours not mined", func(t *Trade) { t.Ours.Head.Time = firstT + 1; t.Ours.Fate.Lock = spot(1, 0) }, "redeem theirs together"},
 		{First, Stranded, "good", nil, ""},
+
+		{First, Completed, "final", func(t *Trade) { t.Theirs = ended(t.Theirs, BySecret) }, ""},
+		{First, Completed, "taken back", nil, "redeem theirs together"},
+		{First, Refunded, "final", func(t *Trade) { t.Ours = ended(t.Ours, ByTime) }, ""},
+		{First, Refunded, "taken back", nil, "refund ours"},
+		{First, Refunded, "chain not heard of", func(t *Trade) { t.Ours.Head = Head{} }, ""},
+		{First, Cancelled, "whatever is there", nil, ""},
 	}
 	for _, row := range rows {
 		trade := in(row.role, row.s)
