@@ -102,6 +102,9 @@ func (w *world) live(p *person) {
 	for _, want := range p.at.Wants() {
 		w.carry(p, want)
 	}
+	if p.at.GaveUpLock() && !p.stored[Lock] {
+		w.give(p, LockFailed{"given up"})
+	}
 }
 
 // carry does what the shell does for a want.
@@ -146,8 +149,13 @@ func (w *world) redeem(p *person, c *chain, want Want) {
 		if w.now() > p.at.AloneBy() && w.give(p, Missed{}) == nil {
 			return
 		}
-		if own := w.of(First); c.lock == nil || c.lock.height == 0 || own.lock == nil {
-			w.fail("First shows the secret to no lock")
+		if !p.at.Rescued && p.at.StillCounts() != nil {
+			return
+		}
+		for _, l := range w.legs {
+			if deep := l.lock != nil && l.lock.height > 0 && l.height >= l.lock.height+policy-1; !deep && !p.at.Rescued {
+				w.fail("First shows the secret to a lock that does not count")
+			}
 		}
 	}
 	if p.role == First {

@@ -1,6 +1,7 @@
 package trade
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -118,6 +119,62 @@ func TestWants(t *testing.T) {
 		}
 		if got := brief(trade); got != row.want {
 			t.Errorf("%s %s, %s: wants %q, not %q", row.role, row.s, row.name, got, row.want)
+		}
+	}
+}
+
+// What was ordered and is no longer wanted is given up; what was seen, or may have
+// been sent before a disk was lost, is not.
+func TestGaveUpLock(t *testing.T) {
+	rows := []struct {
+		name string
+		of   func(*Trade)
+		want bool
+	}{
+		{"wanted", func(*Trade) {}, false},
+		{"we left", func(t *Trade) { t.Left = true }, true},
+		{"the partner left", func(t *Trade) { t.Abandoned = true }, true},
+		{"refund given", func(t *Trade) { t.GaveRefund = true }, true},
+		{"last second that serves", func(t *Trade) { t.Now = revealBy }, false},
+		{"one second late", func(t *Trade) { t.Now = revealBy + 1 }, true},
+		{"the time is not known yet", func(t *Trade) { t.Left, t.Now = true, 0 }, false},
+		{"chain not heard of", func(t *Trade) { t.Left, t.Ours.Head = true, Head{} }, false},
+		{"seen", func(t *Trade) { t.Left = true; t.Ours.Fate.Lock = spot(1, 0) }, false},
+		{"rescued", func(t *Trade) { t.Left, t.Rescued = true, true }, false},
+		{"redeeming", func(t *Trade) { t.Left = true; t.Status = Redeeming }, false},
+	}
+	for _, role := range []Role{First, Second} {
+		for _, row := range rows {
+			trade := in(role, Locking)
+			trade.Ours.Fate.Lock = nil
+			row.of(&trade)
+			if trade.GaveUpLock() != row.want {
+				t.Errorf("%s, %s: %v", role, row.name, !row.want)
+			}
+			if row.want && strings.Contains(brief(trade), "lock") {
+				t.Errorf("%s, %s: given up and wanted", role, row.name)
+			}
+		}
+	}
+}
+
+// First looks again before he shows the secret.
+func TestStillCounts(t *testing.T) {
+	check := map[string]func(*Trade){
+		"ours taken back":                func(t *Trade) { t.Ours.Fate.Lock = spot(1, 0) },
+		"ours one confirmation less":     func(t *Trade) { t.Ours.Fate.Lock = spot(1, 99) },
+		"theirs one confirmation less":   func(t *Trade) { t.Theirs.Fate.Lock = spot(2, 96) },
+		"theirs is being spent":          func(t *Trade) { t.Theirs.Fate.End = end(ByTime, 0) },
+		"our chain has said nothing yet": func(t *Trade) { t.Ours.Head = Head{} },
+	}
+	if err := in(First, Redeeming).StillCounts(); err != nil {
+		t.Error(err)
+	}
+	for name, of := range check {
+		trade := in(First, Redeeming)
+		of(&trade)
+		if err := trade.StillCounts(); !errors.Is(err, ErrNotYet) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
