@@ -56,6 +56,7 @@ func main() {
 // run carries out what root was told, says how that failed, and returns the exit
 // code.
 func run(ctx context.Context, root *cobra.Command) int {
+	strict(root)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -78,9 +79,6 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagFault)
 	root.AddCommand(nodeCommand(), swapCommand(), walletCommand(), demoCommand(), keysCommand(), benchCommand(), doctorCommand(), versionCommand())
 	root.AddCommand(configCommand())
-	root.InitDefaultCompletionCmd()
-	root.InitDefaultHelpCmd()
-	strict(root)
 	return root
 }
 

@@ -53,7 +53,7 @@ func (a *asker) rescue(cmd *cobra.Command, cfg config, text []byte) error {
 			}
 			n, err := j.Join(text)
 			if err != nil {
-				return err
+				return fmt.Errorf("journal: %w", err)
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "%d records read\n", n)
 			close(joined)

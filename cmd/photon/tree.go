@@ -18,11 +18,18 @@ import (
 	"photon/web"
 )
 
-// strict makes every command below cmd say what it did not understand. Left
-// alone, cobra prints help for an unknown verb and ends well.
-func strict(cmd *cobra.Command) {
+// strict makes every command of the tree, and those that cobra adds, say what
+// they did not understand. Left alone, cobra prints help for an unknown verb and
+// ends well. Where root prints must be settled before.
+func strict(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	strictly(root)
+}
+
+func strictly(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
-		strict(sub)
+		strictly(sub)
 	}
 	switch check := cmd.Args; {
 	case !cmd.Runnable():
@@ -77,7 +84,7 @@ var codes = []struct {
 	err  error
 	code int
 }{
-	{errUsage, exitUsage}, {keys.ErrWords, exitUsage}, {keys.ErrWord, exitUsage}, {keys.ErrChecksum, exitUsage},
+	{errUsage, exitUsage}, {keys.ErrWords, exitUsage}, {keys.ErrWord, exitUsage}, {keys.ErrChecksum, exitUsage}, {keys.ErrLog, exitUsage},
 	{errRefused, exitRefused}, {fs.ErrExist, exitRefused}, {keys.ErrPassphrase, exitRefused}, {keys.ErrPermissions, exitRefused},
 	{keys.ErrNotYours, exitRefused}, {store.ErrLocked, exitRefused}, {store.ErrPermissions, exitRefused}, {store.ErrNewer, exitRefused},
 	{utxo.ErrNetwork, exitRefused}, {evm.ErrNetwork, exitRefused}, {evm.ErrCode, exitRefused},
