@@ -40,15 +40,22 @@ func (d *Desk) Trade(ctx context.Context, id contracts.Hash) (trade.Trade, []tra
 	return t, txs, err
 }
 
-// find returns a trade, under way or at rest. Errors: trade.ErrUnknown.
-func (d *Desk) find(ctx context.Context, id contracts.Hash) (t trade.Trade, err error) {
-	live, used := false, false
+// live returns a trade that a partner may still speak of. used says that there
+// was one by this id, even if it is over. A stranger's question costs no more
+// than a look at what is in memory.
+func (d *Desk) live(ctx context.Context, id contracts.Hash) (t trade.Trade, known, used bool, err error) {
 	err = d.do(ctx, func() (trade.Change, error) {
-		t, live = d.trades[id]
+		t, known = d.trades[id]
 		used = d.used[id]
 		return trade.Change{}, nil
 	}, nil)
-	if err != nil || live {
+	return t, known, used, err
+}
+
+// find returns a trade, under way or at rest. Errors: trade.ErrUnknown.
+func (d *Desk) find(ctx context.Context, id contracts.Hash) (trade.Trade, error) {
+	t, known, used, err := d.live(ctx, id)
+	if err != nil || known {
 		return t, err
 	}
 	if used {

@@ -177,7 +177,9 @@ func (d *Desk) order(t trade.Trade, w trade.Want) trade.Order {
 // lies elsewhere since a reorganisation, or miners ask for more than it pays.
 func (d *Desk) again(ctx context.Context, l Ledger, t trade.Trade, o trade.Order, sent []trade.Tx) error {
 	last := sent[len(sent)-1]
-	if unix(time.Now()) > last.Made+2*checkAfter {
+	now := unix(time.Now())
+	// A lock that has missed its time loses nothing but that: no fee is worth it.
+	if now > last.Made+2*checkAfter && (o.Purpose != trade.Lock || now <= o.Deadline) {
 		faster, err := l.Hasten(ctx, o, last)
 		switch {
 		case errors.Is(err, trade.ErrNotYet), errors.Is(err, trade.ErrSpent):

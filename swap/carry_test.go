@@ -231,3 +231,25 @@ func TestWhatWasFinalIsDoneAgain(t *testing.T) {
 		})
 	}
 }
+
+// A lock is sent again after its last moment, because a reorganisation may have
+// dropped it; but no more is paid for it.
+func TestNoFeeIsRaisedForALateLock(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		var a trade.Trade
+		hastened := 0
+		run(t, func(k *kit) {
+			a = first(1, false)
+			k.disk.put(a, stored(a, trade.Ours, trade.Lock, 1, false))
+			k.btc.hasten = func(trade.Tx) (trade.Tx, error) { hastened++; return trade.Tx{}, trade.ErrNotYet }
+			if late {
+				time.Sleep(455 * time.Second)
+			}
+		}, func(k *kit) {
+			k.after(30 * time.Second)
+			if len(k.btc.sent) == 0 || (hastened == 0) != late {
+				t.Errorf("late: %t, sent %d times, hastened %d times", late, len(k.btc.sent), hastened)
+			}
+		})
+	}
+}

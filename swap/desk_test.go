@@ -201,3 +201,29 @@ func TestAskedAfterTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// Old takes, said again by whoever, do not make us read all that is stored.
+func TestOldTakeIsRefusedFromMemory(t *testing.T) {
+	run(t, func(k *kit) {
+		b := second(1, false)
+		b.Status = trade.Cancelled
+		k.disk.put(b)
+		time.Sleep(2 * time.Hour) // it is over
+	}, func(k *kit) {
+		before := k.disk.reads
+		for range 10 {
+			for _, from := range []string{"bob", "mallory"} {
+				raw, err := k.Receive(k.t.Context(), from, trade.Encode(takeOf(offerOf("alice"), 1)))
+				if m, _ := trade.Decode(raw); err != nil || m != (trade.Refuse{ID: secrets{}.Secret(1).Hash(), Reason: "hash was used before"}) {
+					t.Errorf("%v, %v", m, err)
+				}
+			}
+			if _, err := k.Receive(k.t.Context(), "bob", trade.Encode(trade.Accept{ID: secrets{}.Secret(1).Hash()})); !errors.Is(err, trade.ErrUnknown) {
+				t.Error(err)
+			}
+		}
+		if k.disk.reads != before {
+			t.Errorf("read all trades %d times", k.disk.reads-before)
+		}
+	})
+}

@@ -408,6 +408,7 @@ type disk struct {
 	txs     []trade.Tx
 	offers  []trade.Offer
 	journal [][]byte
+	reads   int // of all trades
 }
 
 func newDisk() *disk {
@@ -446,6 +447,7 @@ func (d *disk) Save(_ context.Context, c trade.Change) error {
 func (d *disk) Trades(_ context.Context, all bool) (ts []trade.Trade, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.reads++
 	for _, raw := range d.trades {
 		var t trade.Trade
 		if err := json.Unmarshal(raw, &t); err != nil {

@@ -57,10 +57,14 @@ func (d *Desk) heard(ctx context.Context, from string, id contracts.Hash, e trad
 // taken answers a taker. What is wrong with his wish is said in a Refuse; our
 // own faults are an error, and he asks again.
 func (d *Desk) taken(ctx context.Context, from string, q trade.Take) (trade.Message, error) {
-	if t, err := d.find(ctx, q.First.Hash); err == nil {
-		if t.Partner == from && t.Role == trade.Second && t.Offer == q.Offer && t.Start == q.Start {
-			return nil, nil // asked again: the answer is on its way
-		}
+	t, known, used, err := d.live(ctx, q.First.Hash)
+	if err != nil {
+		return nil, err
+	}
+	if known && t.Partner == from && t.Role == trade.Second && t.Offer == q.Offer && t.Start == q.Start {
+		return nil, nil // asked again: the answer is on its way
+	}
+	if used {
 		return trade.Refuse{ID: q.First.Hash, Reason: "hash was used before"}, nil
 	}
 	t, effects, affords, err := d.consider(ctx, from, q)
@@ -115,8 +119,11 @@ func (d *Desk) consider(ctx context.Context, from string, q trade.Take) (t trade
 // accepted takes in the maker's parties. The legs are whole from then on, and
 // watched before our lock can be ordered.
 func (d *Desk) accepted(ctx context.Context, from string, a trade.Accept) error {
-	t, err := d.find(ctx, a.ID)
-	if err != nil || t.Partner != from {
+	t, known, _, err := d.live(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	if !known || t.Partner != from {
 		return fmt.Errorf("trade %s: %w", a.ID, trade.ErrUnknown)
 	}
 	e := trade.Accepted{Redeemer: a.Redeemer, Refunder: a.Refunder}
