@@ -178,7 +178,8 @@ func TestRealmsKeepApart(t *testing.T) {
 		{"dev", "simnet", "simnet", "1337", "4", 0},
 		{"main", "test", "simnet", "4", "2022", 4},
 		{"test", "main", "main", "1", "20180430", 4},
-		{"dev", "test", "main", "1", "20180430", 4},
+		{"dev", "regtest", "regtest", "1", "20180430", 0},
+		{"dev", "test", "main", "0", "0", 4},
 	} {
 		text := aConfig + "realm: " + row.realm + "\neth_chain: " + row.eth + "\nsmt_chain: " + row.smt + "\n"
 		if row.btc != "" {
