@@ -62,7 +62,7 @@ func runNode(ctx context.Context, cfg config, before func(*keys.Journal) error) 
 	if err != nil {
 		return err
 	}
-	ring, err := keys.Open(filepath.Join(cfg.Data, keyFile), password)
+	ring, err := unlock(filepath.Join(cfg.Data, keyFile), password)
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%w: no keys in %s yet: make some with photon keys new, or photon keys restore", errRefused, cfg.Data)
 	}
@@ -185,7 +185,7 @@ func lockData(data string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("lock the data folder: %w", err)
 	}
 	if !held {
-		return nil, fmt.Errorf("%w: another node runs on %s", errRefused, data)
+		return nil, fmt.Errorf("%w: another process runs a node on %s", errRefused, data)
 	}
 	return lock, nil
 }

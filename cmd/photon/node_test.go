@@ -66,7 +66,7 @@ func TestNodeRefuses(t *testing.T) {
 			must(t, err)
 			t.Cleanup(func() { must(t, lock.Close()) })
 			return nil
-		}, 3, "refused: another node runs on "},
+		}, 3, "refused: another process runs a node on "},
 		{"listens where somebody else does", func(t *testing.T, _ string) []string {
 			return []string{"--listen", strings.TrimPrefix(httpServer(t), "http://")}
 		}, 1, "listen for the API: "},
@@ -123,12 +123,12 @@ func TestNodeOfASilentChain(t *testing.T) {
 			t.Errorf("%s has mode %o, want %o", name, got, want)
 		}
 	}
-	if second := photon(t.Context(), "", "node", "--config", path); second.code != exitRefused || !strings.Contains(second.err, "another node runs on "+data) {
+	if second := photon(t.Context(), "", "node", "--config", path); second.code != exitRefused || !strings.Contains(second.err, "another process runs a node on "+data) {
 		t.Errorf("a second node: %+v", second)
 	}
 	journal := filepath.Join(t.TempDir(), "journal")
 	must(t, os.WriteFile(journal, nil, 0o600))
-	if rescue := photon(t.Context(), "", "swap", "rescue", journal, "--config", path); rescue.code != exitRefused || !strings.Contains(rescue.err, "another node runs on "+data) {
+	if rescue := photon(t.Context(), "", "swap", "rescue", journal, "--config", path); rescue.code != exitRefused || !strings.Contains(rescue.err, "another process runs a node on "+data) {
 		t.Errorf("a rescue beside it: %+v", rescue)
 	}
 	if e := balance(); e.code != 0 {
