@@ -185,7 +185,9 @@ func (t Trade) refundSigned() (Trade, []Effect, error) {
 
 // MayCosign says whether we may sign half of the partner's spend together. To his
 // redeeming of our lock: once the secret is shown, he could take it anyway. To
-// his refund: once we gave up our claim, see RefundAsked. Errors: ErrStatus.
+// his refund: once we gave up our claim, see RefundAsked. First, who has decided to
+// reveal, may not have done so yet: whoever signs must see the secret in the
+// request besides. Errors: ErrStatus.
 func (t Trade) MayCosign(p Purpose) error {
 	revealed := t.Secret != nil
 	if t.Role == First {

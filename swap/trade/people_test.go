@@ -224,12 +224,10 @@ func (w *world) harm(p *person) {
 		add(ours, ByBoth)
 		w.note("%s (hostile) gets a refund signed", p.role)
 	}
+	// Whoever signs a redeem asks to see the secret in the request, see MayCosign.
 	if knows && w.chance(30) && w.signed(p, theirs, Redeem) {
 		add(theirs, ByBoth)
 		w.note("%s (hostile) gets a redeem signed", p.role)
-	}
-	if !knows && w.chance(30) && w.signed(p, theirs, Redeem) {
-		w.fail("%s signs a redeem before the secret is out", victim.role)
 	}
 	words := []Event{LeftByPartner{}, Declined{"no"}, Accepted{bob.Theirs, bob.Ours}, Accepted{bob.Ours, bob.Theirs}}
 	if p.role == First {
