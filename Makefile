@@ -5,7 +5,7 @@ DEMO ?=
 TAGS := nomsgpack
 PKG ?= ./...
 
-.PHONY: help demo test fast bench gas contracts generate parts fuzz race
+.PHONY: help demo test fast scenarios bench gas contracts generate parts fuzz
 
 help: ## lists the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,10 +16,14 @@ demo: parts bin ## every swap, on real chain nodes on this machine (DEMO="--once
 test: parts contracts ## all tests: house, races, stories, real nodes
 	@test -z "$$(gofmt -l $$(git ls-files '*.go' | grep -v /testdata/))" || { gofmt -l .; exit 1; }
 	go vet -tags $(TAGS) ./...
+	cd adapters/devnet/smtnode && go vet ./...
 	go test -tags $(TAGS) -race -timeout 30m $(PKG)
 
 fast: ## the tests without race detector and real nodes
 	go test -tags $(TAGS) -short $(PKG)
+
+scenarios: parts ## the stories in the real world: processes on real chain nodes
+	go test -tags $(TAGS) -count=1 -v -run Real ./scenario/...
 
 bench: bin ## the numbers, as JSON
 	@bin/photon bench swap --json

@@ -23,10 +23,11 @@ type auditor struct {
 	broken []error
 	nonces map[string]string // of joint signatures: what each was used for
 	shown  map[contracts.Hash]bool
+	paid   map[string]map[contracts.Hash]trade.Tx // by whom and txid: all that was sent
 }
 
 func newAuditor(w *simulated) *auditor {
-	return &auditor{world: w, nonces: map[string]string{}, shown: map[contracts.Hash]bool{}}
+	return &auditor{world: w, nonces: map[string]string{}, shown: map[contracts.Hash]bool{}, paid: map[string]map[contracts.Hash]trade.Tx{}}
 }
 
 func (a *auditor) note(format string, args ...any) {
@@ -103,6 +104,12 @@ func (a *auditor) sent(n *node, tx trade.Tx) {
 	if !stored {
 		a.note("4: %s: sent a %s on %s that is not stored", n.name, tx.Purpose, tx.Chain)
 	}
+	a.mu.Lock()
+	if a.paid[n.name] == nil {
+		a.paid[n.name] = map[contracts.Hash]trade.Tx{}
+	}
+	a.paid[n.name][tx.TxID] = tx
+	a.mu.Unlock()
 	if tx.Purpose == trade.Redeem {
 		a.reveals(n, tx.ID)
 	}
@@ -208,7 +215,7 @@ func (a *auditor) balance(n *node, all []trade.Trade) error {
 				paid = paid.Plus(t.Ours.Fate.Lock.Amount)
 			}
 		}
-		for _, tx := range n.disk.Txs() {
+		for _, tx := range a.paid[n.name] {
 			if asset == contracts.Native(tx.Chain) {
 				fees = fees.Plus(tx.Fee)
 			}

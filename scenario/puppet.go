@@ -20,12 +20,13 @@ var puppetVerbs = map[string]*verb{}
 
 func init() {
 	for name, v := range map[string]verb{
-		"forge": {usage: "forge mallory bob [first=-1] [second=+1] [hash=zero] [expiry=-1] [start=+600] [party=swapped] …: takes his offer, changed", least: 2, asks: true},
-		"bait":  {usage: "bait mallory give=10eth want=0.5btc [accept=never|wrong|twice]: makes an offer", least: 3},
-		"fund":  {usage: "fund mallory [short=1|times=3|split|script=other|hash=other|expiry=-60]: locks his leg, changed", least: 1},
-		"grab":  {usage: "grab mallory: redeems the partner's lock with the secret", least: 1, asks: true},
-		"back":  {usage: "back mallory: refunds his own lock", least: 1, asks: true},
-		"tell":  {usage: "tell mallory bob wrong secret|secret|refund|abandon|garbage|huge|version|unknown|again", least: 3, asks: true},
+		"forge":   {usage: "forge mallory bob [first=-1] [second=+1] [hash=zero] [expiry=-1] [start=+600] [party=swapped] …: takes his offer, changed", least: 2, asks: true},
+		"bait":    {usage: "bait mallory give=10eth want=0.5btc [accept=never|wrong|twice]: makes an offer", least: 3},
+		"fund":    {usage: "fund mallory [short=1|times=3|split|script=other|hash=other|expiry=-60]: locks his leg, changed", least: 1},
+		"grab":    {usage: "grab mallory: redeems the partner's lock with the secret", least: 1, asks: true},
+		"back":    {usage: "back mallory: refunds his own lock", least: 1, asks: true},
+		"respend": {usage: "respend mallory: pays the coins of his lock to himself", least: 1, asks: true},
+		"tell":    {usage: "tell mallory bob wrong secret|secret|refund|abandon|garbage|huge|version|unknown|again", least: 3, asks: true},
 	} {
 		v.do = upset(name)
 		puppetVerbs[name] = &v
@@ -41,7 +42,8 @@ type puppet struct {
 	offer   *trade.Offer
 	accepts string
 	trade   trade.Trade
-	last    []byte // what he told last
+	last    []byte     // what he told last
+	lock    []trade.Tx // what he sent to lock
 }
 
 // puppet makes one when he is first named.
@@ -85,6 +87,8 @@ func (w *simulated) act(verb string, args []string) error {
 		err = p.spend(trade.Theirs, trade.Redeem, &secret)
 	case "back":
 		err = p.spend(trade.Ours, trade.Refund, nil)
+	case "respend":
+		err = p.respend()
 	case "tell":
 		err = p.tell(args[1], strings.Join(args[2:], " "))
 	}
@@ -232,6 +236,9 @@ func (p *puppet) bait(args []string) error {
 	if o["times"] == "close" {
 		offer.FirstTime = offer.SecondTime + 60
 	}
+	if o["contract"] == "other" {
+		offer.GiveContract = contracts.Address{0xbb}
+	}
 	if o["realm"] != "" {
 		offer.Realm = o["realm"]
 	}
@@ -350,6 +357,7 @@ func (p *puppet) fund(args []string) error {
 		if err != nil {
 			return err
 		}
+		p.lock = txs
 		for _, tx := range txs {
 			if !tx.Held {
 				if err := p.ledgers[terms.Asset.Chain].Send(p.world.ctx, tx); err != nil {
@@ -359,6 +367,22 @@ func (p *puppet) fund(args []string) error {
 		}
 	}
 	return nil
+}
+
+// respend pays the coins of his lock to himself.
+func (p *puppet) respend() error {
+	asset := p.trade.Ours.Terms.Asset
+	l := p.ledgers[asset.Chain]
+	for _, tx := range p.lock {
+		l.Release(tx)
+	}
+	order := trade.Order{ID: contracts.Hash{1}, Side: trade.Ours, Purpose: trade.Send, To: fmt.Sprintf("%s.%s", p.keys, strings.ToLower(string(asset.Chain))),
+		Terms: contracts.Terms{Asset: asset, Amount: p.trade.Ours.Terms.Amount}}
+	txs, err := l.Prepare(p.world.ctx, order)
+	if err != nil {
+		return err
+	}
+	return l.Send(p.world.ctx, txs[len(txs)-1])
 }
 
 // spend redeems their leg or refunds his.

@@ -486,7 +486,10 @@ func (w *simulated) secrets() error {
 // heal ends every trouble.
 func (w *simulated) heal() {
 	w.board.Heal()
-	for _, c := range w.chains {
+	for name, c := range w.chains {
+		if _, is := w.next[name]; !is {
+			w.next[name] = time.Now().Add(w.pace.every[name])
+		}
 		c.Idle(false)
 		for _, n := range w.nodes {
 			c.Endpoint(n.name).Heal()
@@ -532,6 +535,13 @@ func (w *simulated) Upset(verb string, args []string) error {
 		do := map[string]func(x, y string){"cut": w.board.Cut, "join": w.board.Join}[verb]
 		do(names[0], names[1])
 		return w.settle()
+	case "wipe":
+		n, err := w.person(args[0])
+		if err != nil {
+			return err
+		}
+		n.disk.Wipe()
+		return nil
 	case "full", "empty":
 		n, err := w.person(args[0])
 		if err != nil {
@@ -585,7 +595,7 @@ func (w *simulated) noise(args []string) (err error) {
 
 // upsetChain does what a verb says to a chain, or to one person's way to it.
 func (w *simulated) upsetChain(verb string, args []string) error {
-	of := map[string]int{"reorg": 0, "fees": 0, "idle": 0, "busy": 0, "down": 1, "up": 1, "stale": 1, "lie": 1, "lose": 1}
+	of := map[string]int{"reorg": 0, "fees": 0, "idle": 0, "busy": 0, "halt": 0, "resume": 0, "down": 1, "up": 1, "stale": 1, "lie": 1, "lose": 1}
 	at, known := of[verb]
 	if !known || len(args) <= at {
 		return fmt.Errorf("%w: %s", ErrNotHere, verb)
@@ -618,6 +628,10 @@ func (w *simulated) upsetChain(verb string, args []string) error {
 		}
 	case "idle", "busy":
 		on.Idle(verb == "idle")
+	case "halt":
+		delete(w.next, c)
+	case "resume":
+		w.next[c] = time.Now().Add(w.pace.every[c])
 	case "down":
 		on.Endpoint(args[0]).Fail()
 	case "up":

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"photon/contracts"
 	"photon/swap/trade"
@@ -186,6 +187,12 @@ func (p *player) line(ctx context.Context, l Line, mayRefuse bool) error {
 		return fmt.Errorf("wants %s", v.usage)
 	}
 	err := v.do(p, ctx, l.Words[1:])
+	for try := 0; err != nil && v.asks && p.patient && try < 6; try++ {
+		if err := p.world.Pass(10 * time.Second); err != nil { // who fell is up again by then
+			return err
+		}
+		err = v.do(p, ctx, l.Words[1:])
+	}
 	if v.asks {
 		p.refused = nil
 		if err != nil && mayRefuse {

@@ -43,7 +43,7 @@ func init() {
 	for name, usage := range map[string]string{
 		"cut": "cut alice bob", "join": "join alice bob", "down": "down alice btc", "up": "up alice btc", "stale": "stale alice btc",
 		"lie": "lie alice btc", "lose": "lose alice btc", "reorg": "reorg btc 2 [drop]", "fees": "fees btc x20", "idle": "idle btc", "busy": "busy btc",
-		"full": "full alice", "empty": "empty alice", "noise": "noise 7 [double] [delay=5s] [lose]", "crash": "crash alice before|after|lost \"send BTC lock\"",
+		"halt": "halt btc: no blocks", "resume": "resume btc", "wipe": "wipe alice: her database is lost, not her keys", "full": "full alice", "empty": "empty alice", "noise": "noise 7 [double] [delay=5s] [lose]", "crash": "crash alice before|after|lost \"send BTC lock\"",
 		"loses": "loses alice: she stays away too long, and may lose",
 	} {
 		verbs[name] = &verb{usage, 1, false, upset(name)}
@@ -110,14 +110,6 @@ func (p *player) offer(ctx context.Context, args []string) error {
 		return err
 	}
 	o, err := who.Offer(ctx, d)
-	for try := 0; err != nil && p.patient && try < 5; try++ {
-		if err = p.world.Pass(10 * time.Second); err != nil {
-			return err
-		}
-		if who, err = p.world.Person(args[0]); err == nil {
-			o, err = who.Offer(ctx, d)
-		}
-	}
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,7 +98,7 @@ func readConfig(f *pflag.FlagSet) (config, error) {
 	load := func(from string, p koanf.Provider, parser koanf.Parser) {
 		one := koanf.New(".")
 		if err := one.Load(p, parser); err != nil {
-			faults = append(faults, from+": "+err.Error())
+			faults = append(faults, from+": "+unreadable(err))
 			return
 		}
 		faults = append(faults, unknownKeys(from, one)...)
@@ -134,6 +137,22 @@ func readConfig(f *pflag.FlagSet) (config, error) {
 	return c, nil
 }
 
+// yamlLine is where an error of the YAML reader says that the fault is.
+var yamlLine = regexp.MustCompile(`line (\d+): `)
+
+// unreadable says why a source cannot be read. What the YAML reader says beyond
+// the line may repeat what stands there, which may be a password.
+func unreadable(err error) string {
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return err.Error()
+	}
+	if at := yamlLine.FindStringSubmatch(err.Error()); at != nil {
+		return "it is not YAML, or says something twice, at line " + at[1]
+	}
+	return "it is not YAML with one setting a line"
+}
+
 // What the environment says begins with envPrefix; envFile is where the file is.
 const (
 	envPrefix = "PHOTON_"
@@ -165,13 +184,20 @@ func settings() map[string]int {
 	return all
 }
 
+// settingName is how the names of settings look.
+var settingName = regexp.MustCompile(`^[A-Za-z][A-Za-z_]{1,30}$`)
+
 // unknownKeys says which names are no settings: a name that is mistyped would
 // otherwise change nothing, in silence.
 func unknownKeys(from string, k *koanf.Koanf) []string {
 	var faults []string
 	for _, key := range slices.Sorted(maps.Keys(k.Raw())) {
-		if _, known := settings()[key]; !known {
-			faults = append(faults, fmt.Sprintf("%s: there is no setting %.60q", from, key))
+		switch _, known := settings()[key]; {
+		case known:
+		case settingName.MatchString(key):
+			faults = append(faults, fmt.Sprintf("%s: there is no setting %s", from, key))
+		default: // not repeated: it may be a value that lost its name
+			faults = append(faults, from+": something stands where the name of a setting should")
 		}
 	}
 	return faults

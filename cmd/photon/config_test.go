@@ -102,11 +102,14 @@ func TestConfigOfEverySource(t *testing.T) {
 func TestConfigFaults(t *testing.T) {
 	for _, row := range []struct{ from, to, says string }{
 		{"", "", ""},
-		{"", "btc_rcp: []\n", `config file: there is no setting "btc_rcp"`},
-		{"", "btc: {rpc: []}\n", `config file: there is no setting "btc"`},
-		{"", "Realm: main\n", `config file: there is no setting "Realm"`},
-		{"", "data: /twice\n", `config file: yaml: unmarshal errors:`},
-		{"", "listen: [\n", "config file: yaml: "},
+		{"", "btc_rcp: []\n", "config file: there is no setting btc_rcp"},
+		{"", "btc: {rpc: []}\n", "config file: there is no setting btc"},
+		{"", "Realm: main\n", "config file: there is no setting Realm"},
+		{"", "data: /twice\n", "config file: it is not YAML, or says something twice, at line 9"},
+		{"", "listen: [\n", "config file: it is not YAML, or says something twice, at line 1"},
+		{"", "http://u:hunter2@host: yes\n", "config file: something stands where the name of a setting should"},
+		{"", "hosts: *hunter2\n", "config file: it is not YAML"},
+		{"", "- hunter2\n", "config file: it is not YAML"},
 		{"data: /somewhere", `data: ""`, "data is empty"},
 		{"data: /somewhere", "data: 5", "data must be a text (in quotes, if it looks like a number)"},
 		{"", "realm: moon\n", `realm "moon" is not main, test or dev`},
@@ -198,7 +201,7 @@ func TestConfigFromNowhere(t *testing.T) {
 	t.Setenv("PHOTON_POLL_MILLIS", "hunter2")
 	_, err := readArgs("--config", path+".gone", "--profile", "dev:hunter")
 	want := `usage: config: config file: open ` + path + `.gone: no such file or directory
-  environment: there is no setting "btc_rcp"
+  environment: there is no setting btc_rcp
   poll_millis must be a whole number, not below 0
   profile "dev:hunter" is not safe, fast or dev:SECONDS (10 to 86400)
   no chain: set btc_rpc, ltc_rpc, eth_rpc or smt_rpc`
@@ -280,6 +283,24 @@ func TestShownConfigIsRead(t *testing.T) {
 	if len(shown) != len(settings()) {
 		t.Errorf("%d settings are shown of %d", len(shown), len(settings()))
 	}
+}
+
+// Whatever a config file holds, reading it ends, and no fault repeats what may be a password.
+func FuzzConfigFile(f *testing.F) {
+	for _, seed := range []string{aConfig, everythingWrong, "btc_rpc: [", "btc_rpc: {a: b}\n", "? x\n", "btc_rpc: !!binary ", "&a [*a]", "listen: |\n ", "1: 2\n", "- ", "\x00", "a: &a\nb: *"} {
+		f.Add(seed)
+	}
+	const secret = "correct-horse-battery"
+	path := filepath.Join(f.TempDir(), "config.yaml")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, whole := range []string{text, "btc_rpc: [\"http://u:" + secret + "@h\"]\n" + text, "btc_rpc: *" + secret + "\n" + text, secret + ":" + text} {
+			must(t, os.WriteFile(path, []byte(whole), 0o600))
+			_, err := readArgs("--config", path)
+			if err != nil && (exitCode(err) != exitUsage || strings.Contains(err.Error(), secret)) {
+				t.Errorf("%q: %v", whole, err)
+			}
+		}
+	})
 }
 
 func FuzzMaskURL(f *testing.F) {

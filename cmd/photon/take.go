@@ -129,9 +129,9 @@ func quoteText(q api.Quote) string {
 func readLimits(texts []string) ([]contracts.Sum, error) {
 	var limits []contracts.Sum
 	for _, text := range texts {
-		s, err := readSum(text)
+		s, err := contracts.ParseSum(text)
 		if err != nil {
-			return nil, fmt.Errorf("--max-fee: %w", err)
+			return nil, fmt.Errorf("%w: --max-fee: %w", errUsage, err)
 		}
 		if !s.Asset.IsNative() {
 			return nil, fmt.Errorf("%w: --max-fee: fees are paid in coins, not in %s", errUsage, s.Asset)

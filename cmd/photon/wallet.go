@@ -112,9 +112,9 @@ func readMaxFee(text string, chain contracts.Chain) (contracts.Sum, error) {
 	if text == "" {
 		return contracts.Sum{}, fmt.Errorf("%w: say with --max-fee what the network may cost at most, in %s", errUsage, chain)
 	}
-	fee, err := readSum(text)
+	fee, err := contracts.ParseSum(text)
 	if err != nil {
-		return fee, fmt.Errorf("--max-fee: %w", err)
+		return fee, fmt.Errorf("%w: --max-fee: %w", errUsage, err)
 	}
 	if fee.Asset != contracts.Native(chain) {
 		return fee, fmt.Errorf("%w: --max-fee must be in %s, not in %s", errUsage, chain, fee.Asset)

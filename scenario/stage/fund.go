@@ -97,21 +97,27 @@ var purse = map[contracts.Chain]struct {
 // tokensEach is what everybody begins with of each token, in whole tokens.
 const tokensEach = "1000"
 
-// Fund gives everybody tokens and coins and waits until all have arrived. Tokens
+// Fund gives everybody tokens and coins and waits until all have arrived.
+func (s *Stage) Fund(ctx context.Context) error { return s.Give(ctx, s.people...) }
+
+// Give gives people tokens and coins and waits until all have arrived. Tokens
 // come first and are mined before the coins are sent: both are paid from one
-// account, whose nonces only the chain counts for the two who use it.
-func (s *Stage) Fund(ctx context.Context) error {
+// account, whose nonces only the chain counts for the two who use it. Blocks must
+// be made meanwhile.
+func (s *Stage) Give(ctx context.Context, people ...*Person) error {
+	s.giving.Lock()
+	defer s.giving.Unlock()
 	for _, c := range []contracts.Chain{contracts.ETH, contracts.SMT} {
-		if err := s.giveTokens(ctx, c); err != nil {
+		if err := s.giveTokens(ctx, c, people); err != nil {
 			return err
 		}
 	}
-	for _, p := range s.people {
+	for _, p := range people {
 		if err := s.giveCoins(ctx, p); err != nil {
 			return err
 		}
 	}
-	for _, p := range s.people {
+	for _, p := range people {
 		if err := p.awaitMoney(ctx); err != nil {
 			return err
 		}
@@ -139,8 +145,8 @@ func (s *Stage) giveCoins(ctx context.Context, p *Person) error {
 	return nil
 }
 
-// giveTokens sends everybody tokens from the account that made them.
-func (s *Stage) giveTokens(ctx context.Context, c contracts.Chain) error {
+// giveTokens sends people tokens from the account that made them.
+func (s *Stage) giveTokens(ctx context.Context, c contracts.Chain, people []*Person) error {
 	rich, err := s.rich(c, s.Locks[c])
 	if err != nil {
 		return err
@@ -151,7 +157,7 @@ func (s *Stage) giveTokens(ctx context.Context, c contracts.Chain) error {
 		return err
 	}
 	var last contracts.Hash
-	for _, p := range s.people {
+	for _, p := range people {
 		address, err := p.Client.Address(ctx, c)
 		if err != nil {
 			return fmt.Errorf("%s's address on %s: %w", p.Name, c, err)

@@ -40,6 +40,7 @@ type Stage struct {
 	program string
 	mu      sync.Mutex
 	people  []*Person
+	giving  sync.Mutex // one at a time spends from the rich accounts
 }
 
 // Open starts the chains and deploys the contracts. No block is made by itself
