@@ -127,10 +127,39 @@ func (d *Desk) Withdraw(ctx context.Context, id contracts.Hash) error {
 	return d.Config.Offers.DropOffer(ctx, id)
 }
 
+// maxPages is how many pages of offers are had of one node at most.
+const maxPages = 20
+
 // Fetch asks a node for its offers and keeps those that fit us. Errors: those of
 // Peer; one that does not fit is left out and logged.
 func (d *Desk) Fetch(ctx context.Context, peer string) ([]trade.Offer, error) {
-	raw, err := d.Peer.Ask(ctx, peer, trade.Encode(trade.OffersRequest{}))
+	var kept []trade.Offer
+	for page := range uint64(maxPages) {
+		offers, err := d.fetchPage(ctx, peer, page*trade.OffersPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range offers {
+			if o.Maker != peer {
+				d.Log.Warn("left out an offer", "partner", peer, "err", "made by another")
+				continue
+			}
+			if err := d.Import(ctx, o); err != nil {
+				d.Log.Warn("left out an offer", "partner", peer, "err", err)
+				continue
+			}
+			kept = append(kept, o)
+		}
+		if len(offers) < trade.OffersPage {
+			break
+		}
+	}
+	return kept, nil
+}
+
+// fetchPage asks a node for a page of its offers.
+func (d *Desk) fetchPage(ctx context.Context, peer string, skip uint64) ([]trade.Offer, error) {
+	raw, err := d.Peer.Ask(ctx, peer, trade.Encode(trade.OffersRequest{Skip: skip}))
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for offers: %w", peer, err)
 	}
@@ -139,33 +168,19 @@ func (d *Desk) Fetch(ctx context.Context, peer string) ([]trade.Offer, error) {
 		return nil, err
 	}
 	answer, is := m.(trade.OffersAnswer)
-	if !is {
+	if !is || len(answer.Offers) > trade.OffersPage {
 		return nil, fmt.Errorf("%w: %T in answer to an offers request", trade.ErrMessage, m)
 	}
-	var kept []trade.Offer
-	for _, o := range answer.Offers {
-		if o.Maker != peer {
-			d.Log.Warn("left out an offer", "partner", peer, "err", "made by another")
-			continue
-		}
-		if err := d.Import(ctx, o); err != nil {
-			d.Log.Warn("left out an offer", "partner", peer, "err", err)
-			continue
-		}
-		kept = append(kept, o)
-	}
-	return kept, nil
+	return answer.Offers, nil
 }
 
-// maxShown keeps the answer to an offers request within one message.
-const maxShown = 10
-
 // ownOffers answers a node that asks for our offers.
-func (d *Desk) ownOffers(ctx context.Context) (trade.Message, error) {
+func (d *Desk) ownOffers(ctx context.Context, q trade.OffersRequest) (trade.Message, error) {
 	all, err := d.Offers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	own := slices.DeleteFunc(all, func(o trade.Offer) bool { return o.Maker != d.Peer.Self() })
-	return trade.OffersAnswer{Offers: own[:min(len(own), maxShown)]}, nil
+	own = own[min(q.Skip, uint64(len(own))):]
+	return trade.OffersAnswer{Offers: own[:min(len(own), trade.OffersPage)]}, nil
 }

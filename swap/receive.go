@@ -33,7 +33,7 @@ func (d *Desk) Receive(ctx context.Context, from string, raw []byte) ([]byte, er
 	case trade.CosignRequest:
 		answer, err = d.cosign(ctx, from, m)
 	case trade.OffersRequest:
-		answer, err = d.ownOffers(ctx)
+		answer, err = d.ownOffers(ctx, m)
 	default:
 		err = fmt.Errorf("%w: %T was not asked for", trade.ErrMessage, m)
 	}

@@ -75,13 +75,19 @@ type CosignSession interface {
 	Finish(CosignAnswer) (Tx, error)
 }
 
-// An OffersRequest asks a node for its offers.
-type OffersRequest struct{}
+// An OffersRequest asks a node for its offers, a page of them.
+type OffersRequest struct {
+	Skip uint64 `json:"skip"` // offers that were had already
+}
 
-// OffersAnswer is a node's offers.
+// OffersAnswer is a page of a node's offers, in a fixed order; one that is not full
+// is the last.
 type OffersAnswer struct {
 	Offers []Offer `json:"offers"`
 }
+
+// OffersPage is how many offers a full page has: it fits into one message.
+const OffersPage = 10
 
 func (Take) kind() string          { return "take" }
 func (Accept) kind() string        { return "accept" }
