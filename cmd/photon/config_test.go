@@ -106,7 +106,7 @@ func TestConfigFaults(t *testing.T) {
 		{"", "btc: {rpc: []}\n", "config file: there is no setting btc"},
 		{"", "Realm: main\n", "config file: there is no setting Realm"},
 		{"", "data: /twice\n", "config file: it is not YAML, or says something twice, at line 9"},
-		{"", "listen: [\n", "config file: it is not YAML, or says something twice, at line 1"},
+		{"", "listen: [\n", "config file: it is not YAML, or says something twice, at line 9"},
 		{"", "http://u:hunter2@host: yes\n", "config file: something stands where the name of a setting should"},
 		{"", "hosts: *hunter2\n", "config file: it is not YAML"},
 		{"", "- hunter2\n", "config file: it is not YAML"},
