@@ -16,7 +16,10 @@ import (
 //	expect alice swaps=2 lock=none next=them         counts, her lock, who has the next move
 //	expect refused "expired"                         what the line before was told
 //	expect both completed                            everybody's newest swap
-func (p *player) expect(_ context.Context, args []string) error {
+func (p *player) expect(_ context.Context, args []string) error { return p.hold(args, p.patient) }
+
+// hold holds what a line says; with roughly, only how it ended.
+func (p *player) hold(args []string, roughly bool) error {
 	switch args[0] {
 	case "refused":
 		if p.refused == nil {
@@ -38,6 +41,10 @@ func (p *player) expect(_ context.Context, args []string) error {
 		name, want, is := strings.Cut(a, "=")
 		if !is {
 			return fmt.Errorf("%q says nothing", a)
+		}
+		_, money := contracts.ParseChain(strings.Split(name, ":")[0])
+		if roughly && name != "status" && money != nil {
+			continue // by which way it ended hangs on who fell when
 		}
 		if err := p.fact(args[0], name, want); err != nil {
 			return err

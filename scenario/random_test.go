@@ -13,7 +13,7 @@ import (
 // TestRandomStories plays the stories of many seeds. PHOTON_SEEDS is how many,
 // PHOTON_SEED the first. What fails is printed as the shortest story that does.
 func TestRandomStories(t *testing.T) {
-	count, first := uint64(100), uint64(1)
+	count, first := uint64(200), uint64(1)
 	for name, into := range map[string]*uint64{"PHOTON_SEEDS": &count, "PHOTON_SEED": &first} {
 		if text := os.Getenv(name); text != "" {
 			n, err := strconv.ParseUint(text, 10, 64)

@@ -652,38 +652,39 @@ type bound struct {
 	life *sim.Life
 }
 
-func (b bound) Offer(ctx context.Context, d trade.Draft) (trade.Offer, error) {
+// bind runs one call for as long as the node lives.
+func bind[T any](b bound, ctx context.Context, call func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := b.life.Bind(ctx)
 	defer cancel()
-	return b.desk.Offer(ctx, d)
+	v, err := call(ctx)
+	if fell := b.life.Alive(); err != nil && fell != nil {
+		err = fmt.Errorf("%w: %w", fell, err)
+	}
+	return v, err
+}
+
+func (b bound) Offer(ctx context.Context, d trade.Draft) (trade.Offer, error) {
+	return bind(b, ctx, func(ctx context.Context) (trade.Offer, error) { return b.desk.Offer(ctx, d) })
 }
 
 func (b bound) Withdraw(ctx context.Context, id contracts.Hash) error {
-	ctx, cancel := b.life.Bind(ctx)
-	defer cancel()
-	return b.desk.Withdraw(ctx, id)
+	_, err := bind(b, ctx, func(ctx context.Context) (any, error) { return nil, b.desk.Withdraw(ctx, id) })
+	return err
 }
 
 func (b bound) Fetch(ctx context.Context, peer string) ([]trade.Offer, error) {
-	ctx, cancel := b.life.Bind(ctx)
-	defer cancel()
-	return b.desk.Fetch(ctx, peer)
+	return bind(b, ctx, func(ctx context.Context) ([]trade.Offer, error) { return b.desk.Fetch(ctx, peer) })
 }
 
 func (b bound) Quote(ctx context.Context, id contracts.Hash, get contracts.Amount) (trade.Quote, error) {
-	ctx, cancel := b.life.Bind(ctx)
-	defer cancel()
-	return b.desk.Quote(ctx, id, get)
+	return bind(b, ctx, func(ctx context.Context) (trade.Quote, error) { return b.desk.Quote(ctx, id, get) })
 }
 
 func (b bound) Take(ctx context.Context, id contracts.Hash) (trade.Trade, error) {
-	ctx, cancel := b.life.Bind(ctx)
-	defer cancel()
-	return b.desk.Take(ctx, id)
+	return bind(b, ctx, func(ctx context.Context) (trade.Trade, error) { return b.desk.Take(ctx, id) })
 }
 
 func (b bound) Leave(ctx context.Context, id contracts.Hash) error {
-	ctx, cancel := b.life.Bind(ctx)
-	defer cancel()
-	return b.desk.Leave(ctx, id)
+	_, err := bind(b, ctx, func(ctx context.Context) (any, error) { return nil, b.desk.Leave(ctx, id) })
+	return err
 }

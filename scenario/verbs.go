@@ -270,7 +270,7 @@ func (p *player) until(ctx context.Context, args []string) error {
 		return err
 	}
 	for end := time.Now().Add(most); ; {
-		err := p.expect(ctx, args[1:])
+		err := p.hold(args[1:], false)
 		if err == nil {
 			return nil
 		}
