@@ -41,6 +41,8 @@ type Config struct {
 	Endpoints []Endpoint // nodes; all are asked to agree before a lock counts
 	Nodes     []Node     // in place of Endpoints
 	Keys      Keys
+	Funds     Funds            // whose wallet pays; default OwnWallet
+	Wallet    string           // of NodeWallet: its name; "": the only one that the node has loaded
 	Poll      time.Duration    // between looks at the tip; default 5 s
 	From      int64            // height of the first block that can pay the wallet
 	Book      Book             // nil: each run begins at From
@@ -61,6 +63,9 @@ type Chain struct {
 	log   *slog.Logger
 	now   func() time.Time
 	wake  chan struct{} // there is something to look at before the next poll
+	purse purse
+
+	funding sync.Mutex // held from the choice of coins until they are reserved; before mu
 
 	mu      sync.Mutex
 	blocks  []mined // the newest that were looked through, oldest first
@@ -125,15 +130,29 @@ func New(cfg Config) (*Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Chain{
+	c := &Chain{
 		coin: cfg.Coin, nodes: newPool(cfg.Coin, nodes, cfg.Log), keys: cfg.Keys, poll: cfg.Poll, from: cfg.From, book: cfg.Book,
 		log: cfg.Log, now: cfg.Now, wake: make(chan struct{}, 1), index: newIndex(cfg.Coin, w.value), wallet: w,
 		waiting: newWaiting(), payees: map[payee][]byte{},
-	}, nil
+	}
+	c.purse, err = c.open(cfg)
+	return c, err
+}
+
+// open makes the purse that cfg asks for.
+func (c *Chain) open(cfg Config) (purse, error) {
+	switch {
+	case cfg.Funds == NodeWallet && len(cfg.Endpoints) > 0:
+		return newNodeWallet(c, cfg.Endpoints[0], cfg.Wallet)
+	case cfg.Funds != OwnWallet || cfg.Wallet != "":
+		return nil, fmt.Errorf("%s: %w: %q of funds %d at %d endpoints", c.coin.Chain, ErrWallet, cfg.Wallet, cfg.Funds, len(cfg.Endpoints))
+	}
+	return own{c}, nil
 }
 
 // Check asks every node for its first block. Errors: ErrNetwork when one is of
-// another network, ErrDown when none answers.
+// another network, ErrDown when none answers; ErrNoWallet, ErrWallet when the
+// node's wallet that pays cannot be used.
 func (c *Chain) Check(ctx context.Context) error {
 	_, errs := each(ctx, c.nodes, func(Node) (struct{}, error) { return struct{}{}, nil })
 	down := 0
@@ -148,7 +167,7 @@ func (c *Chain) Check(ctx context.Context) error {
 	if down == len(errs) {
 		return errors.Join(errs...)
 	}
-	return nil
+	return c.purse.check(ctx)
 }
 
 // Party is our public key in the trade with this number, compressed.
@@ -290,19 +309,18 @@ func (c *Chain) poke() {
 	}
 }
 
-// Balance is the wallet's: what can be spent, and what is on its way.
+// Balance is the wallet's: what can be spent, and what is on its way. Coins of a
+// node's wallet that cannot fund a lock are in neither.
 // Errors: contracts.ErrTerms for another asset, trade.ErrNotYet until the chain
-// was looked through.
-func (c *Chain) Balance(_ context.Context, asset contracts.Asset) (confirmed, pending contracts.Amount, err error) {
+// was looked through; of a node's wallet ErrDown, ErrWallet, ErrNoWallet.
+func (c *Chain) Balance(ctx context.Context, asset contracts.Asset) (confirmed, pending contracts.Amount, err error) {
 	if err := c.native(asset); err != nil {
 		return confirmed, pending, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.current {
-		return contracts.Amount{}, contracts.Amount{}, fmt.Errorf("%w: %s: still looking for coins, at block %d", trade.ErrNotYet, c.coin.Chain, c.tip())
+	have, soon, err := c.purse.balance(ctx)
+	if err != nil {
+		return confirmed, pending, err
 	}
-	have, soon := c.wallet.balance(c.tip())
 	return contracts.Units(uint64(have)), contracts.Units(uint64(soon)), nil
 }
 
@@ -314,15 +332,14 @@ func (c *Chain) native(asset contracts.Asset) error {
 	return nil
 }
 
-// Address is the first receive address that was never paid.
-func (c *Chain) Address(context.Context) (string, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	hash, _, err := c.wallet.hash(receive)
+// Address is the wallet's, one that was never paid. Errors: of a node's wallet
+// ErrDown, ErrLocked when it must be unlocked to make more, ErrWallet, ErrNoWallet.
+func (c *Chain) Address(ctx context.Context) (string, error) {
+	script, err := c.purse.script(ctx, forReceive)
 	if err != nil {
 		return "", err
 	}
-	return c.coin.keyAddress(hash), nil
+	return c.coin.keyAddress(script[2:]), nil
 }
 
 // CheckAddress reports why s is not an address that can be paid here.

@@ -39,9 +39,7 @@ func (c *Chain) Propose(ctx context.Context, o trade.Order) (trade.CosignSession
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	to, err := c.payee(o)
-	c.mu.Unlock()
+	to, err := c.payee(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -127,39 +127,43 @@ func unable(err error) error {
 // parseRate reads coins for 1,000 vB, as JSON writes numbers, into smallest
 // units, rounded up. Errors: ErrMissing when it is none or not positive.
 func parseRate(s string) (int64, error) {
-	bad := fmt.Errorf("%w: fee rate %.40q", ErrMissing, s)
+	n, exact, ok := parseCoins(s)
+	if !exact {
+		n++
+	}
+	if !ok || n <= 0 {
+		return 0, fmt.Errorf("%w: fee rate %.40q", ErrMissing, s)
+	}
+	return n, nil
+}
+
+// parseCoins reads coins, as JSON writes numbers, into smallest units, rounded
+// down, and says whether that is exact. ok is false when s is no number, is
+// below 0 or above 2^61.
+func parseCoins(s string) (n int64, exact, ok bool) {
 	mantissa, exponent := s, 0
 	if at := strings.IndexAny(s, "eE"); at >= 0 {
 		var err error
 		if exponent, err = strconv.Atoi(s[at+1:]); err != nil || exponent < -30 || exponent > 30 {
-			return 0, bad
+			return 0, true, false
 		}
 		mantissa = s[:at]
 	}
 	whole, part, _ := strings.Cut(mantissa, ".")
 	digits := whole + part
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return 0, bad
+		return 0, true, false
 	}
 	point := len(whole) + exponent + 8 // where the point stands once in smallest units
-	up := false
+	exact = true
 	switch {
 	case point < 0:
-		up, digits = strings.Trim(digits, "0") != "", "0"
+		exact, digits = strings.Trim(digits, "0") == "", "0"
 	case point < len(digits):
-		up, digits = strings.Trim(digits[point:], "0") != "", "0"+digits[:point]
+		exact, digits = strings.Trim(digits[point:], "0") == "", "0"+digits[:point]
 	default:
 		digits += strings.Repeat("0", point-len(digits))
 	}
 	n, err := strconv.ParseInt(digits, 10, 62)
-	if err != nil {
-		return 0, bad
-	}
-	if up {
-		n++
-	}
-	if n <= 0 {
-		return 0, bad
-	}
-	return n, nil
+	return n, exact, err == nil
 }

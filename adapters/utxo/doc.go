@@ -14,6 +14,9 @@
 // What differs between programs (btcd, Bitcoin Core, ltcd, Litecoin Core) is
 // hidden behind [Node].
 //
+// Who pays for locks and is paid by them is a [purse]: our own wallet, or that of
+// a node (nodewallet.go). The keys of locks are ours in either case.
+//
 // Start reading at [Chain], then [Chain.Follow] (follow.go), index.go and
 // wallet.go, which hold what was seen, and [Chain.Prepare] (spend.go).
 package utxo

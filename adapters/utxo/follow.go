@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -23,6 +24,11 @@ const (
 // answers it waits longer and longer, up to half a minute.
 func (c *Chain) Follow(ctx context.Context, deliver func(context.Context, trade.News) error) error {
 	c.repeat()
+	var tended sync.WaitGroup
+	defer tended.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	tended.Go(func() { c.tend(ctx) })
 	pause, said := c.poll, ""
 	for {
 		news, changed, err := c.look(ctx)
@@ -48,6 +54,29 @@ func (c *Chain) Follow(ctx context.Context, deliver func(context.Context, trade.
 			return ctx.Err()
 		case <-c.wake:
 		case <-time.After(pause):
+		}
+	}
+}
+
+// tend checks the purse at every poll until ctx ends. It has a loop of its own:
+// the walk over the chain does not wait for a wallet.
+func (c *Chain) tend(ctx context.Context) {
+	said := ""
+	for {
+		err := c.purse.check(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil && err.Error() != said {
+			c.log.Warn("will retry", "chain", c.coin.Chain, "err", err)
+		}
+		if said = ""; err != nil {
+			said = err.Error()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(c.poll):
 		}
 	}
 }

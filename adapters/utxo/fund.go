@@ -1,8 +1,7 @@
 package utxo
 
 import (
-	"bytes"
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,28 +22,31 @@ const replaceable = wire.MaxTxInSequenceNum - 2
 // keyScriptSize is the length of a P2WPKH output script in bytes.
 const keyScriptSize = 22
 
-// fund makes and signs a transaction that pays output from the wallet's coins at
-// rate (smallest units for 1,000 vB), the rest to a change script. What would be
-// dust there goes to the miner. Every input is segwit, so that nobody else can
-// change the transaction's id. Nothing is reserved. Errors: trade.ErrShort.
-func (w *wallet) fund(output *wire.TxOut, rate, tip int64, changeScript []byte) (tx *wire.MsgTx, fee int64, err error) {
-	coins := w.choose(tip)
-	var total int64
-	for _, c := range coins {
-		total += c.value
-	}
-	source := &txauthor.ChangeSource{NewScript: func() ([]byte, error) { return changeScript, nil }, ScriptSize: keyScriptSize}
-	made, err := txauthor.NewUnsignedTransaction([]*wire.TxOut{output}, btcutil.Amount(rate), inputs(coins), source)
+// author makes a transaction that pays output from s at rate (smallest units for
+// 1,000 vB), the rest to a change script, and says what each input spends. What
+// would be dust there goes to the miner. Nothing is signed or reserved.
+// Errors: trade.ErrShort.
+func (c Coin) author(s stock, output *wire.TxOut, rate int64, changeScript func() ([]byte, error)) (tx *wire.MsgTx, ins []*money, fee int64, err error) {
+	var rest []byte
+	source := &txauthor.ChangeSource{ScriptSize: keyScriptSize, NewScript: func() (_ []byte, err error) {
+		rest, err = changeScript()
+		return rest, err
+	}}
+	made, err := txauthor.NewUnsignedTransaction([]*wire.TxOut{output}, btcutil.Amount(rate), inputs(s.coins), source)
 	var short txauthor.InputSourceError
 	if errors.As(err, &short) {
-		return nil, 0, fmt.Errorf("%w: %s: pay %d and its fee at %d per 1,000 vB, spendable are %d", trade.ErrShort, w.coin.Chain, output.Value, rate, total)
+		err = fmt.Errorf("%w: %s: pay %d and its fee at %d per 1,000 vB, spendable are %d", trade.ErrShort, c.Chain, output.Value, rate, s.value())
+		if s.unfit > 0 {
+			err = fmt.Errorf("%w; %d more cannot fund a lock, whose id could then be changed: pay them to an address that begins with %q first", err, s.unfit, c.HRP+"1q")
+		}
+		return nil, nil, 0, err
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("%s: make transaction: %w", w.coin.Chain, err)
+		return nil, nil, 0, fmt.Errorf("%s: make transaction: %w", c.Chain, err)
 	}
 	tx = made.Tx
 	tx.Version = 2
-	if i := made.ChangeIndex; i >= 0 && contracts.Units(uint64(tx.TxOut[i].Value)).Less(contracts.Dust(w.coin.Chain, changeScript)) {
+	if i := made.ChangeIndex; i >= 0 && contracts.Units(uint64(tx.TxOut[i].Value)).Less(contracts.Dust(c.Chain, rest)) {
 		tx.TxOut = slices.Delete(tx.TxOut, i, i+1)
 	}
 	for _, in := range tx.TxIn {
@@ -55,25 +57,26 @@ func (w *wallet) fund(output *wire.TxOut, rate, tip int64, changeScript []byte) 
 	for _, out := range tx.TxOut {
 		fee -= out.Value
 	}
-	return tx, fee, w.sign(tx)
+	at := map[wire.OutPoint]*money{}
+	for _, m := range s.coins {
+		at[m.out] = m
+	}
+	for _, in := range tx.TxIn {
+		ins = append(ins, at[in.PreviousOutPoint])
+	}
+	return tx, ins, fee, nil
 }
 
-// choose orders what can be spent: mined before waiting, large before small, so
-// that few inputs do.
-func (w *wallet) choose(tip int64) []*money {
-	var coins []*money
-	for _, c := range w.coins {
-		if w.spendable(c, tip) {
-			coins = append(coins, c)
-		}
+// finish signs a transaction of ours, runs its scripts and reserves what it
+// spends. c.funding is held.
+func (c *Chain) finish(ctx context.Context, from purse, tx *wire.MsgTx, ins []*money) error {
+	if err := from.sign(ctx, tx, ins); err != nil {
+		return err
 	}
-	slices.SortFunc(coins, func(a, b *money) int {
-		if (a.height == 0) != (b.height == 0) {
-			return cmp.Compare(b.height, 0)*2 - 1
-		}
-		return cmp.Or(cmp.Compare(b.value, a.value), bytes.Compare(a.out.Hash[:], b.out.Hash[:]), cmp.Compare(a.out.Index, b.out.Index))
-	})
-	return coins
+	if err := execute(tx, prevsOf(ins)); err != nil {
+		return fmt.Errorf("%s: %w", c.coin.Chain, err)
+	}
+	return from.reserve(ctx, tx)
 }
 
 // inputs hands out coins in order until target is reached.
@@ -94,31 +97,6 @@ func inputs(coins []*money) txauthor.InputSource {
 		}
 		return total, ins, values, scripts, nil
 	}
-}
-
-// sign puts a witness into every input of tx that spends a coin of ours, and
-// runs the scripts.
-func (w *wallet) sign(tx *wire.MsgTx) error {
-	prevs := txscript.NewMultiPrevOutFetcher(nil)
-	for _, in := range tx.TxIn {
-		c := w.coins[in.PreviousOutPoint]
-		if c == nil {
-			return fmt.Errorf("%s: sign %s: %v is not ours", w.coin.Chain, tx.TxHash(), in.PreviousOutPoint)
-		}
-		prevs.AddPrevOut(c.out, wire.NewTxOut(c.value, c.script))
-	}
-	sums := txscript.NewTxSigHashes(tx, prevs)
-	for i, in := range tx.TxIn {
-		c := w.coins[in.PreviousOutPoint]
-		key, err := w.key(c.path)
-		if err != nil {
-			return err
-		}
-		if in.Witness, err = txscript.WitnessSignature(tx, sums, i, c.value, c.script, txscript.SigHashAll, key, true); err != nil {
-			return fmt.Errorf("%s: sign input %d of %s: %w", w.coin.Chain, i, tx.TxHash(), err)
-		}
-	}
-	return execute(tx, prevs)
 }
 
 // execute runs the scripts of all that tx spends, under the rules by which nodes

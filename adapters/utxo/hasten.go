@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
-	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"photon/contracts"
@@ -42,7 +41,7 @@ func (c *Chain) Hasten(ctx context.Context, o trade.Order, tx trade.Tx) (trade.T
 		}
 		// A joint refund before its time has no script to fall back to.
 	}
-	return c.child(o, msg, paid, want)
+	return c.child(ctx, o, msg, paid, want)
 }
 
 // stake is what is lost when tx is late.
@@ -56,13 +55,23 @@ func (c *Chain) stake(o trade.Order, msg *wire.MsgTx) int64 {
 	return msg.TxOut[0].Value
 }
 
-// isMined reports whether a block that was looked through holds an output of
-// ours that msg makes.
+// isMined reports whether a block that was looked through holds msg, by what it
+// spends or makes.
 func (c *Chain) isMined(msg *wire.MsgTx) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	id := msg.TxHash()
+	for _, in := range msg.TxIn {
+		if k := c.index.locks[in.PreviousOutPoint]; k != nil && slices.ContainsFunc(k.ends, func(e end) bool { return e.id == id && e.place.height != 0 }) {
+			return true
+		}
+	}
 	for i := range msg.TxOut {
-		if m := c.wallet.coins[wire.OutPoint{Hash: msg.TxHash(), Index: uint32(i)}]; m != nil && m.height != 0 {
+		at := wire.OutPoint{Hash: id, Index: uint32(i)}
+		if m := c.wallet.coins[at]; m != nil && m.height != 0 {
+			return true
+		}
+		if k := c.index.locks[at]; k != nil && k.place.height != 0 {
 			return true
 		}
 	}
@@ -99,53 +108,48 @@ func (c *Chain) replace(ctx context.Context, o trade.Order, msg *wire.MsgTx, pai
 
 // child spends an output of msg that is ours, so that both together pay want for
 // msg and as much for each vB of the child.
-func (c *Chain) child(o trade.Order, msg *wire.MsgTx, paid, want int64) (trade.Tx, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	parent := msg.TxHash()
-	coin := c.lever(msg, parent)
-	if coin == nil {
-		return trade.Tx{}, fmt.Errorf("%w: %s: %s has no output of ours left to pay more with", trade.ErrShort, c.coin.Chain, display(parent))
-	}
-	rate := want * 1000 / contracts.VSize(msg)
-	fee := max(want-paid+atRate(rate, childSize), atRate(c.coin.MinRate, childSize))
-	to, err := c.wallet.fresh()
+func (c *Chain) child(ctx context.Context, o trade.Order, msg *wire.MsgTx, paid, want int64) (trade.Tx, error) {
+	c.funding.Lock()
+	defer c.funding.Unlock()
+	from, coin, err := c.lever(ctx, msg)
 	if err != nil {
 		return trade.Tx{}, err
 	}
-	if err := contracts.CheckPayout(c.coin.Chain, coin.value, to, fee); err != nil {
+	rate := want * 1000 / contracts.VSize(msg)
+	fee := max(want-paid+atRate(rate, childSize), atRate(c.coin.MinRate, childSize))
+	if err := contracts.CheckPayout(c.coin.Chain, coin.value, keyScript(make([]byte, 20)), fee); err != nil {
 		return trade.Tx{}, fmt.Errorf("%w: %w", ErrUneconomic, err)
+	}
+	to, err := from.script(ctx, forChange)
+	if err != nil {
+		return trade.Tx{}, err
 	}
 	child := wire.NewMsgTx(2)
 	child.AddTxIn(&wire.TxIn{PreviousOutPoint: coin.out, Sequence: replaceable})
 	child.AddTxOut(wire.NewTxOut(coin.value-fee, to))
-	prevs := txscript.NewCannedPrevOutputFetcher(coin.script, coin.value)
-	key, err := c.wallet.key(coin.path)
-	if err != nil {
-		return trade.Tx{}, err
+	if err := c.finish(ctx, from, child, []*money{coin}); err != nil {
+		return trade.Tx{}, fmt.Errorf("child of %s: %w", display(coin.out.Hash), err)
 	}
-	child.TxIn[0].Witness, err = txscript.WitnessSignature(child, txscript.NewTxSigHashes(child, prevs), 0, coin.value, coin.script, txscript.SigHashAll, key, true)
-	if err != nil {
-		return trade.Tx{}, fmt.Errorf("%s: sign child of %s: %w", c.coin.Chain, display(parent), err)
-	}
-	if err := execute(child, prevs); err != nil {
-		return trade.Tx{}, err
-	}
-	return c.record(o, child, fee), c.wallet.reserve(child)
+	return c.record(o, child, fee), nil
 }
 
-// lever is the largest output of msg that is ours and free. c.mu is held.
-func (c *Chain) lever(msg *wire.MsgTx, id chainhash.Hash) (best *money) {
-	for i, out := range msg.TxOut {
-		p, ours := c.wallet.paths[string(out.PkScript)]
-		at := wire.OutPoint{Hash: id, Index: uint32(i)}
-		known, free := c.wallet.coins[at], true
-		if known != nil {
-			free = known.spentBy == chainhash.Hash{}
-		}
-		if _, held := c.wallet.held[at]; ours && free && !held && (best == nil || out.Value > best.value) {
-			best = &money{out: at, value: out.Value, script: out.PkScript, path: p}
+// lever is the output of msg to pay more with, and whose it is.
+// Errors: trade.ErrShort when there is none, trade.ErrNotYet when msg is mined.
+func (c *Chain) lever(ctx context.Context, msg *wire.MsgTx) (purse, *money, error) {
+	var errs []error
+	for _, p := range c.purses() {
+		coin, err := p.lever(ctx, msg)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case coin != nil && coin.height != 0:
+			return nil, nil, fmt.Errorf("%w: %s: %s is mined", trade.ErrNotYet, c.coin.Chain, display(coin.out.Hash))
+		case coin != nil:
+			return p, coin, nil
 		}
 	}
-	return best
+	if len(errs) > 0 {
+		return nil, nil, errors.Join(errs...)
+	}
+	return nil, nil, fmt.Errorf("%w: %s: %s has no output of ours left to pay more with", trade.ErrShort, c.coin.Chain, display(msg.TxHash()))
 }

@@ -35,6 +35,7 @@ type index struct {
 	dirty   map[*leg]struct{}                 // whose fates may be other than last said
 	ripe    map[*target]struct{}              // have a lock from the extension block, which ages
 	value   func(wire.OutPoint) (int64, bool) // of an output known elsewhere, for fees
+	paid    map[chainhash.Hash]int64          // fees of our own transactions
 }
 
 type legKey struct {
@@ -80,7 +81,8 @@ type end struct {
 
 func newIndex(coin Coin, value func(wire.OutPoint) (int64, bool)) *index {
 	return &index{coin: coin, legs: map[legKey]*leg{}, targets: map[string]*target{}, locks: map[wire.OutPoint]*lock{},
-		dirty: map[*leg]struct{}{}, ripe: map[*target]struct{}{}, value: value}
+		dirty: map[*leg]struct{}{}, ripe: map[*target]struct{}{}, value: value,
+		paid: map[chainhash.Hash]int64{}}
 }
 
 // add watches w, whose script is given; nil when it is watched already.
@@ -153,7 +155,7 @@ func (x *index) pay(t *target, tx *wire.MsgTx, out wire.OutPoint, at place) {
 		}
 		return
 	}
-	k := &lock{target: t, out: out, value: tx.TxOut[out.Index].Value, place: at, fee: x.fee(tx)}
+	k := &lock{target: t, out: out, value: tx.TxOut[out.Index].Value, place: at, fee: x.fee(tx, out.Hash)}
 	if k.hogEx = x.coin.HogEx && isHogEx(tx); k.hogEx {
 		x.ripe[t] = struct{}{}
 	}
@@ -171,7 +173,7 @@ func (x *index) spend(k *lock, tx *wire.MsgTx, id chainhash.Hash, at place) {
 			return
 		}
 	}
-	e := end{id: id, kind: trade.ByBoth, place: at, fee: x.fee(tx)}
+	e := end{id: id, kind: trade.ByBoth, place: at, fee: x.fee(tx, id)}
 	branch, known := k.target.script.EndOf(tx, k.out)
 	secret, shown := contracts.FindSecret(tx, k.target.hash)
 	switch {
@@ -186,9 +188,12 @@ func (x *index) spend(k *lock, tx *wire.MsgTx, id chainhash.Hash, at place) {
 	k.ends = append(k.ends, e)
 }
 
-// fee is what tx pays to the miner, when everything that it spends is known; 0
-// otherwise.
-func (x *index) fee(tx *wire.MsgTx) int64 {
+// fee is what tx pays to the miner, when it is ours or everything that it spends
+// is known; 0 otherwise.
+func (x *index) fee(tx *wire.MsgTx, id chainhash.Hash) int64 {
+	if paid, ours := x.paid[id]; ours {
+		return paid
+	}
 	var sum int64
 	for _, in := range tx.TxIn {
 		if k := x.locks[in.PreviousOutPoint]; k != nil {

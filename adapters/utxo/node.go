@@ -17,6 +17,12 @@ var (
 	ErrMissing = errors.New("chain node does not know it")
 	// ErrNetwork says that a node is of another network.
 	ErrNetwork = errors.New("chain node of another network")
+	// ErrNoWallet says that the program of a node has no wallet at all.
+	ErrNoWallet = errors.New("chain node has no wallet")
+	// ErrWallet says that a node's wallet cannot be used as it is.
+	ErrWallet = errors.New("the node's wallet cannot be used")
+	// ErrLocked says that a node's wallet waits for its passphrase.
+	ErrLocked = errors.New("the node's wallet is locked: unlock it with walletpassphrase")
 	// ErrRefused says that a node does not take a transaction, for a reason that
 	// has no word of its own.
 	ErrRefused = errors.New("transaction refused")

@@ -22,8 +22,8 @@ import (
 //	Redeem  by the secret        Refund  by the time
 //	Send    to an address
 //
-// Errors: trade.ErrShort; trade.ErrNotYet for a refund before its time;
-// trade.ErrSecret; ErrUneconomic; contracts.ErrTerms, ErrAddress, ErrDust.
+// Errors: trade.ErrShort; trade.ErrNotYet for a refund before its time, and with
+// ErrLocked for what a node's wallet must sign; ErrWallet; trade.ErrSecret; ErrUneconomic; contracts.ErrTerms, ErrAddress, ErrDust.
 func (c *Chain) Prepare(ctx context.Context, o trade.Order) ([]trade.Tx, error) {
 	if err := c.native(o.Terms.Asset); err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (c *Chain) lock(ctx context.Context, o trade.Order) ([]trade.Tx, error) {
 		return nil, err
 	}
 	p := c.price(ctx, o.Deadline)
-	msg, fee, err := c.fund(o, wire.NewTxOut(sum(o.Terms.Amount), script.Output()), p)
+	msg, fee, err := c.fund(ctx, o, wire.NewTxOut(sum(o.Terms.Amount), script.Output()), p)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (c *Chain) lock(ctx context.Context, o trade.Order) ([]trade.Tx, error) {
 			refund.Spot = &trade.Spot{TxID: lock.TxID, Index: uint32(i), Amount: o.Terms.Amount}
 		}
 	}
-	held, err := c.claim(refund, p)
+	held, err := c.claim(ctx, refund, p)
 	if err != nil {
 		c.Release(lock)
 		return nil, err
@@ -72,27 +72,25 @@ func (c *Chain) lock(ctx context.Context, o trade.Order) ([]trade.Tx, error) {
 	return []trade.Tx{lock, held}, nil
 }
 
-// fund pays output from the wallet and reserves what it spends.
-func (c *Chain) fund(o trade.Order, output *wire.TxOut, p price) (*wire.MsgTx, int64, error) {
+// fund pays output from the purse and reserves what it spends. One at a time, so
+// that no coin is chosen twice.
+func (c *Chain) fund(ctx context.Context, o trade.Order, output *wire.TxOut, p price) (*wire.MsgTx, int64, error) {
 	if err := contracts.CheckPayout(c.coin.Chain, output.Value, output.PkScript, 0); err != nil {
 		return nil, 0, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.current {
-		return nil, 0, fmt.Errorf("%w: %s: still looking for coins, at block %d", trade.ErrNotYet, c.coin.Chain, c.tip())
-	}
-	rest, err := c.payee(o)
+	c.funding.Lock()
+	defer c.funding.Unlock()
+	s, err := c.purse.stock(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
 	// The rate at which a lock of usual size pays the fee that its stake allows.
 	rate := c.coin.fee(p, contracts.LockVSize, output.Value) * 1000 / contracts.LockVSize
-	msg, fee, err := c.wallet.fund(output, rate, c.tip(), rest)
+	msg, ins, fee, err := c.coin.author(s, output, rate, func() ([]byte, error) { return c.payee(ctx, o) })
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, notYet(err)
 	}
-	return msg, fee, c.wallet.reserve(msg)
+	return msg, fee, notYet(c.finish(ctx, c.purse, msg, ins))
 }
 
 // pay sends to an address.
@@ -104,7 +102,7 @@ func (c *Chain) pay(ctx context.Context, o trade.Order) ([]trade.Tx, error) {
 	if n, ok := o.Terms.Amount.Uint64(); !ok || n > maxMoney {
 		return nil, fmt.Errorf("%w: %s: %s is above the supply", contracts.ErrTerms, c.coin.Chain, o.Terms.Amount)
 	}
-	msg, fee, err := c.fund(o, wire.NewTxOut(sum(o.Terms.Amount), to), c.price(ctx, o.Deadline))
+	msg, fee, err := c.fund(ctx, o, wire.NewTxOut(sum(o.Terms.Amount), to), c.price(ctx, o.Deadline))
 	if err != nil {
 		return nil, err
 	}
@@ -125,12 +123,12 @@ func (c *Chain) spend(ctx context.Context, o trade.Order) (trade.Tx, error) {
 			return trade.Tx{}, fmt.Errorf("%w: %s: refund from %d on, median time past is %d", trade.ErrNotYet, c.coin.Chain, o.Terms.Expiry, head.Time)
 		}
 	}
-	return c.claim(o, c.price(ctx, o.Deadline))
+	return c.claim(ctx, o, c.price(ctx, o.Deadline))
 }
 
 // claim redeems or refunds o's lock at the price, whether or not a block can
 // hold it yet, to the payee of o.
-func (c *Chain) claim(o trade.Order, p price) (trade.Tx, error) {
+func (c *Chain) claim(ctx context.Context, o trade.Order, p price) (trade.Tx, error) {
 	value, err := c.worth(o)
 	if err != nil {
 		return trade.Tx{}, err
@@ -140,9 +138,7 @@ func (c *Chain) claim(o trade.Order, p price) (trade.Tx, error) {
 	if err != nil {
 		return trade.Tx{}, err
 	}
-	c.mu.Lock()
-	to, err := c.payee(o)
-	c.mu.Unlock()
+	to, err := c.payee(ctx, o)
 	if err != nil {
 		return trade.Tx{}, err
 	}
@@ -211,36 +207,21 @@ func (c *Chain) key(o trade.Order) *btcec.PrivateKey {
 	return c.keys.SwapKey(c.coin.Chain, o.Number)
 }
 
-// payee is the wallet's output script for o, the same whenever the same leg's
-// order is given again. c.mu is held.
-func (c *Chain) payee(o trade.Order) ([]byte, error) {
-	if o.Purpose == trade.Send {
-		return c.wallet.fresh()
-	}
-	p := payee{legKey{o.ID, o.Side}, o.Purpose}
-	if script := c.payees[p]; script != nil {
-		return script, nil
-	}
-	script, err := c.wallet.fresh()
-	if err != nil {
-		return nil, err
-	}
-	c.payees[p] = script
-	return script, nil
-}
-
 // sum is an amount known to be below the supply, in smallest units.
 func sum(a contracts.Amount) int64 {
 	n, _ := a.Uint64()
 	return int64(n)
 }
 
-// record is msg as it is stored.
+// record is msg as it is stored. Its fee is remembered.
 func (c *Chain) record(o trade.Order, msg *wire.MsgTx, fee int64) trade.Tx {
 	var raw bytes.Buffer
 	if err := msg.Serialize(&raw); err != nil {
 		panic(fmt.Sprintf("utxo: write to memory: %v", err))
 	}
+	c.mu.Lock()
+	c.index.paid[msg.TxHash()] = fee
+	c.mu.Unlock()
 	return trade.Tx{ID: o.ID, Chain: c.coin.Chain, Side: o.Side, Purpose: o.Purpose, TxID: display(msg.TxHash()), Raw: raw.Bytes(),
 		Fee: contracts.Units(uint64(fee)), Made: uint64(c.now().Unix())}
 }
@@ -285,33 +266,4 @@ func (c *Chain) outbid(msg *wire.MsgTx) bool {
 		}
 	}
 	return false
-}
-
-// Resume reserves what stored transactions spend.
-func (c *Chain) Resume(_ context.Context, txs []trade.Tx) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, tx := range txs {
-		msg, err := parse(tx)
-		if err != nil {
-			return err
-		}
-		if err := c.wallet.reserve(msg); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Release gives back what a transaction that was never sent had reserved. Bytes
-// that are no transaction reserved nothing.
-func (c *Chain) Release(tx trade.Tx) {
-	msg, err := parse(tx)
-	if err != nil {
-		c.log.Error("released what is no transaction", "chain", c.coin.Chain, "txid", tx.TxID, "err", err)
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.wallet.release(msg)
 }

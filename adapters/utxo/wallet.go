@@ -3,6 +3,7 @@ package utxo
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/btcsuite/btcd/address/v2"
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -235,6 +236,18 @@ func (w *wallet) balance(tip int64) (confirmed, pending int64) {
 		}
 	}
 	return confirmed, pending
+}
+
+// choose is what can be spent, best first.
+func (w *wallet) choose(tip int64) []*money {
+	var coins []*money
+	for _, c := range w.coins {
+		if w.spendable(c, tip) {
+			coins = append(coins, c)
+		}
+	}
+	slices.SortFunc(coins, byUse)
+	return coins
 }
 
 // value is that of an output of ours, spent or not.
