@@ -211,8 +211,9 @@ func (a *auditor) balance(n *node, all []trade.Trade) error {
 			if t.Theirs.Terms.Asset == asset {
 				gained = gained.Plus(t.Theirs.Fate.Lock.Amount)
 			}
-			if t.Ours.Terms.Asset == asset && t.Ours.Fate.Lock != nil {
-				paid = paid.Plus(t.Ours.Fate.Lock.Amount)
+			// What it gave is on the chain, even if its node was blind.
+			if lock := a.world.chains[t.Ours.Terms.Asset.Chain].Fate(t.Watches()[0]).Lock; t.Ours.Terms.Asset == asset && lock != nil {
+				paid = paid.Plus(lock.Amount)
 			}
 		}
 		for _, tx := range a.paid[n.name] {

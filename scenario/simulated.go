@@ -491,6 +491,7 @@ func (w *simulated) heal() {
 			w.next[name] = time.Now().Add(w.pace.every[name])
 		}
 		c.Idle(false)
+		charge(c, 1)
 		for _, n := range w.nodes {
 			c.Endpoint(n.name).Heal()
 		}
@@ -620,12 +621,7 @@ func (w *simulated) upsetChain(verb string, args []string) error {
 		if err != nil {
 			return err
 		}
-		switch on := on.(type) {
-		case *sim.Outputs:
-			on.Ask(outputsRate * int64(times))
-		case *sim.Contracts:
-			on.Ask(gasPrice * times)
-		}
+		charge(on, times)
 	case "idle", "busy":
 		on.Idle(verb == "idle")
 	case "halt":
@@ -644,6 +640,16 @@ func (w *simulated) upsetChain(verb string, args []string) error {
 		on.Endpoint(args[0]).Lose()
 	}
 	return w.settle()
+}
+
+// charge makes miners ask for so many times what they asked at first.
+func charge(on chain, times uint64) {
+	switch on := on.(type) {
+	case *sim.Outputs:
+		on.Ask(outputsRate * int64(times))
+	case *sim.Contracts:
+		on.Ask(gasPrice * times)
+	}
 }
 
 // bound is a desk whose every call ends when its node does.
