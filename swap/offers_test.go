@@ -66,3 +66,33 @@ func TestOffersAreFetchedInBounds(t *testing.T) {
 		}
 	})
 }
+
+// Two copies of one wish that are heard at once are one wish: nobody is refused.
+func TestTakeHeardTwiceAtOnceIsOneTake(t *testing.T) {
+	run(t, func(k *kit) {
+		if err := k.disk.SaveOffer(k.t.Context(), offerOf("alice")); err != nil {
+			t.Fatal(err)
+		}
+	}, func(k *kit) {
+		<-k.Ready()
+		raw := trade.Encode(takeOf(offerOf("alice"), 7))
+		answers := make(chan []byte, 8)
+		for range cap(answers) {
+			go func() {
+				answer, err := k.Receive(k.t.Context(), "bob", raw)
+				if err != nil {
+					answer = []byte(err.Error())
+				}
+				answers <- answer
+			}()
+		}
+		for range cap(answers) {
+			if answer := <-answers; answer != nil {
+				t.Errorf("answered %s", answer)
+			}
+		}
+		if all, err := k.Trades(k.t.Context(), true); err != nil || len(all) != 1 {
+			t.Errorf("%d trades, %v", len(all), err)
+		}
+	})
+}

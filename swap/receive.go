@@ -57,12 +57,9 @@ func (d *Desk) heard(ctx context.Context, from string, id contracts.Hash, e trad
 // taken answers a taker. What is wrong with his wish is said in a Refuse; our
 // own faults are an error, and he asks again.
 func (d *Desk) taken(ctx context.Context, from string, q trade.Take) (trade.Message, error) {
-	t, known, used, err := d.live(ctx, q.First.Hash)
-	if err != nil {
-		return nil, err
-	}
-	if known && t.Partner == from && t.Role == trade.Second && t.Offer == q.Offer && t.Start == q.Start {
-		return nil, nil // asked again: the answer is on its way
+	again, used, err := d.tookBefore(ctx, from, q)
+	if err != nil || again {
+		return nil, err // asked again: the answer is on its way
 	}
 	if used {
 		return trade.Refuse{ID: q.First.Hash, Reason: "hash was used before"}, nil
@@ -71,9 +68,14 @@ func (d *Desk) taken(ctx context.Context, from string, q trade.Take) (trade.Mess
 	if err == nil {
 		err = d.begin(ctx, t, effects, affords, nil)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil, nil
+	}
+	// Whatever the reason: another copy of the same wish may have been quicker.
+	if again, _, failed := d.tookBefore(ctx, from, q); failed != nil || again {
+		return nil, failed
+	}
+	switch {
 	case errors.Is(err, trade.ErrOffer), errors.Is(err, contracts.ErrTerms), errors.Is(err, trade.ErrUnknown), errors.Is(err, trade.ErrClosed):
 		return trade.Refuse{ID: q.First.Hash, Reason: err.Error()}, nil
 	case errors.Is(err, trade.ErrShort):
@@ -81,6 +83,14 @@ func (d *Desk) taken(ctx context.Context, from string, q trade.Take) (trade.Mess
 	}
 	d.Log.Warn("could not answer a taker", "partner", from, "err", err)
 	return nil, errors.New("not able to answer now")
+}
+
+// tookBefore reports whether the same taker had the same wish before, and whether
+// its hash was in any trade.
+func (d *Desk) tookBefore(ctx context.Context, from string, q trade.Take) (again, used bool, err error) {
+	t, known, used, err := d.live(ctx, q.First.Hash)
+	again = known && t.Partner == from && t.Role == trade.Second && t.Offer == q.Offer && t.Start == q.Start
+	return again, used, err
 }
 
 // consider makes the trade that a taker of our offer asks for, and what refuses it
