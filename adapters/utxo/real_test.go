@@ -110,16 +110,19 @@ func (w *world) far() uint64 { return uint64(time.Now().Add(w.clock + 24*time.Ho
 
 func TestRealBtcd(t *testing.T) {
 	w := simnetWorld(t, "github.com/btcsuite/btcd", btcSimnet)
+	w.walletless(btcSimnet)
 	tell(w)
 	w.undone()
 }
 
 func TestRealLtcd(t *testing.T) {
-	tell(simnetWorld(t, "github.com/ltcsuite/ltcd", ltcSimnet))
+	w := simnetWorld(t, "github.com/ltcsuite/ltcd", ltcSimnet)
+	w.walletless(ltcSimnet)
+	tell(w)
 }
 
 func TestRealLitecoind(t *testing.T) {
-	w := ltcWorld(t)
+	w := ltcWorld(t, false)
 	w.fundLitecoin()
 	tell(w)
 	w.undone()
@@ -198,18 +201,24 @@ func (w *world) refunded(form contracts.Form) {
 	s := w.locked(form, expiry).mined()
 	if w.mock {
 		w.early(s)
-		w.clock += 25 * time.Hour
-		w.call(nil, "setmocktime", time.Now().Add(w.clock).Unix())
-		w.mine(6)
-		w.until("the time", func() bool {
-			head, err := w.alice.Head(w.t.Context())
-			return err == nil && head.Time > expiry
-		})
+		w.passes(expiry, w.alice)
 	}
 	s.send(w.alice, s.prepare(w.alice, trade.Refund)[0])
 	s.ends(trade.ByTime, false)
 	w.mine(1)
 	s.ends(trade.ByTime, true)
+}
+
+// passes moves the clock until a refund of expiry can be mined, as p sees it.
+func (w *world) passes(expiry uint64, p *side) {
+	w.t.Helper()
+	w.clock += 25 * time.Hour
+	w.call(nil, "setmocktime", time.Now().Add(w.clock).Unix())
+	w.mine(6)
+	w.until("the time", func() bool {
+		head, err := p.Head(w.t.Context())
+		return err == nil && head.Time > expiry
+	})
 }
 
 // early tries to refund before the time: neither we nor the node allow it.

@@ -109,6 +109,7 @@ type world struct {
 	coin       contracts.Chain
 	endpoint   utxo.Endpoint
 	wallet     string // path of the node's wallet, where it has some
+	funds      bool   // the two are paid from wallets of the node, by their names
 	alice, bob *side
 	mine       func(n int)
 	number     uint64
@@ -205,6 +206,15 @@ func (w *world) start(path string, args ...string) {
 	}
 }
 
+// config is what a person's chain is made from.
+func (w *world) config(coin utxo.Coin, p person) utxo.Config {
+	c := utxo.Config{Coin: coin, Endpoints: []utxo.Endpoint{w.endpoint}, Keys: p, Poll: 50 * time.Millisecond}
+	if w.funds {
+		c.Funds, c.Wallet = utxo.NodeWallet, string(p)
+	}
+	return c
+}
+
 // join makes the two people.
 func (w *world) join(coin utxo.Coin) {
 	w.t.Helper()
@@ -212,7 +222,7 @@ func (w *world) join(coin utxo.Coin) {
 		name person
 		side **side
 	}{{"alice", &w.alice}, {"bob", &w.bob}} {
-		c, err := utxo.New(utxo.Config{Coin: coin, Endpoints: []utxo.Endpoint{w.endpoint}, Keys: p.name, Poll: 50 * time.Millisecond})
+		c, err := utxo.New(w.config(coin, p.name))
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -220,11 +230,11 @@ func (w *world) join(coin utxo.Coin) {
 	}
 }
 
-// follow lets both follow the node until the test ends.
-func (w *world) follow() {
+// follow lets people follow the node until the test ends.
+func (w *world) follow(people ...*side) {
 	ctx, stop := context.WithCancel(context.Background())
 	var done sync.WaitGroup
-	for _, s := range []*side{w.alice, w.bob} {
+	for _, s := range people {
 		done.Go(func() {
 			if err := s.Follow(ctx, s.take); !errors.Is(err, context.Canceled) {
 				w.t.Errorf("%s: follow ends with %v", s.who, err)
@@ -254,7 +264,7 @@ func simnetWorld(t *testing.T, module string, coin utxo.Coin) *world {
 		"--datadir="+dir, "--logdir="+filepath.Join(dir, "logs"), "--configfile="+filepath.Join(dir, "none.conf"), "--miningaddr="+w.address(w.alice))
 	w.mine = func(n int) { w.t.Helper(); w.call(nil, "generate", n) }
 	w.mine(420)
-	w.follow()
+	w.follow(w.alice, w.bob)
 	return w
 }
 
@@ -267,18 +277,23 @@ func tool(t *testing.T, module string) string {
 	return strings.TrimSpace(string(out))
 }
 
-func ltcWorld(t *testing.T) *world {
+// ltcWorld is litecoind. With funds the two are paid from its wallets.
+func ltcWorld(t *testing.T, funds bool) *world {
 	path, err := exec.LookPath("litecoind")
 	if err != nil {
 		t.Skip("litecoind is not installed: apt-get install --no-install-recommends litecoind")
 	}
 	p, dir := ports(t, 1), t.TempDir()
-	w := &world{t: t, coin: contracts.LTC, mock: true, endpoint: utxo.Endpoint{URL: fmt.Sprintf("http://127.0.0.1:%d", p[0]), User: "u", Pass: "p"}}
+	w := &world{t: t, coin: contracts.LTC, mock: true, funds: funds, endpoint: utxo.Endpoint{URL: fmt.Sprintf("http://127.0.0.1:%d", p[0]), User: "u", Pass: "p"}}
 	w.join(ltcRegtest)
 	w.start(path, "-regtest", "-datadir="+dir, "-server", "-listen=0", "-dnsseed=0", "-txindex=1", "-fallbackfee=0.0001", "-keypool=5", "-printtoconsole=0",
 		"-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", fmt.Sprintf("-rpcport=%d", p[0]), "-rpcuser=u", "-rpcpassword=p")
 	w.call(nil, "createwallet", "miner")
 	w.call(nil, "createwallet", "hidden")
+	if funds {
+		w.call(nil, "createwallet", "alice")
+		w.call(nil, "createwallet", "bob")
+	}
 	w.wallet = "/wallet/miner"
 	var own, mweb string
 	w.call(&own, "getnewaddress")
@@ -289,6 +304,6 @@ func ltcWorld(t *testing.T) *world {
 	w.wallet = "/wallet/miner"
 	w.call(nil, "sendtoaddress", mweb, 5) // block 432 cannot be made without
 	w.mine(930)                           // CLTV is law from 1351 on
-	w.follow()
+	w.follow(w.alice, w.bob)
 	return w
 }
