@@ -50,10 +50,12 @@ type config struct {
 	BTCNetwork       string   `koanf:"btc_network"`       // main, test, regtest, simnet; default that of the realm
 	BTCConfirmations uint64   `koanf:"btc_confirmations"` // asked at least; default 3
 	BTCFrom          uint64   `koanf:"btc_from"`          // height of the wallet's first block; default 0
+	BTCWallet        string   `koanf:"btc_wallet"`        // whose wallet pays and is paid: node or node:NAME, Bitcoin Core's at the first of btc_rpc; default our own
 	LTCRPC           []string `koanf:"ltc_rpc"`
 	LTCNetwork       string   `koanf:"ltc_network"`
 	LTCConfirmations uint64   `koanf:"ltc_confirmations"` // default 6
 	LTCFrom          uint64   `koanf:"ltc_from"`
+	LTCWallet        string   `koanf:"ltc_wallet"`        // as btc_wallet, Litecoin Core's
 	ETHRPC           []string `koanf:"eth_rpc"`           // http(s) or ws(s) URLs
 	ETHChain         uint64   `koanf:"eth_chain"`         // chain id; default 1
 	ETHContract      string   `koanf:"eth_contract"`      // address of HashLock

@@ -78,6 +78,9 @@ func (c config) chainFaults() []string {
 		if c.confirmations()[chain] == 0 {
 			bad("%s_confirmations is 0: what no block holds can be taken back", name)
 		}
+		if _, _, err := c.funds(chain); err != nil {
+			bad("%v", err)
+		}
 		if chain.EVM() {
 			if text := c.contractTexts()[chain]; text == "" {
 				bad("%s_contract is missing: the address of HashLock on %s", name, chain)

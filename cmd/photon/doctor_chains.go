@@ -78,9 +78,13 @@ func (d *doctor) look(ctx context.Context, ring *keys.Keyring, c contracts.Chain
 	return s
 }
 
-// only is the config with one node of one chain.
+// only is the config with one node of one chain. The first has the wallet that
+// pays.
 func (c config) only(chain contracts.Chain, endpoint string) config {
 	one := []string{endpoint}
+	if endpoint != c.rpc(chain)[0] {
+		c.BTCWallet, c.LTCWallet = "", ""
+	}
 	switch chain {
 	case contracts.BTC:
 		c.BTCRPC = one

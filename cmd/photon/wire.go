@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"photon/adapters/btc"
@@ -78,7 +79,7 @@ func openLedgers(ctx context.Context, cfg config, ring *keys.Keyring, book utxo.
 
 // wrongNetwork reports whether waiting would not help.
 func wrongNetwork(err error) bool {
-	return errors.Is(err, utxo.ErrNetwork) || errors.Is(err, evm.ErrNetwork) || errors.Is(err, evm.ErrCode)
+	return errors.Is(err, utxo.ErrNetwork) || errors.Is(err, utxo.ErrNoWallet) || errors.Is(err, evm.ErrNetwork) || errors.Is(err, evm.ErrCode)
 }
 
 // openOutputs makes BTC or LTC.
@@ -96,12 +97,29 @@ func openOutputs(cfg config, c contracts.Chain, ring *keys.Keyring, book utxo.Bo
 		endpoints = append(endpoints, e)
 	}
 	made := utxo.Config{Endpoints: endpoints, Keys: ring, Poll: cfg.poll(), Book: book, Log: log, Now: time.Now}
+	var err error
+	if made.Funds, made.Wallet, err = cfg.funds(c); err != nil {
+		return nil, err
+	}
 	if c == contracts.BTC {
 		made.From = int64(cfg.BTCFrom)
 		return btc.New(cfg.network(cfg.BTCNetwork), made)
 	}
 	made.From = int64(cfg.LTCFrom)
 	return ltc.New(cfg.network(cfg.LTCNetwork), made)
+}
+
+// funds is whose wallet pays on BTC or LTC.
+func (c config) funds(chain contracts.Chain) (utxo.Funds, string, error) {
+	said := map[contracts.Chain]string{contracts.BTC: c.BTCWallet, contracts.LTC: c.LTCWallet}[chain]
+	whose, name, named := strings.Cut(said, ":")
+	switch {
+	case said == "":
+		return utxo.OwnWallet, "", nil
+	case whose != "node" || (named && name == ""):
+		return 0, "", fmt.Errorf("%s_wallet %.60q is not node or node:NAME; leave it out for our own wallet", strings.ToLower(string(chain)), said)
+	}
+	return utxo.NodeWallet, name, nil
 }
 
 // openContracts makes ETH or SMT.
