@@ -369,3 +369,46 @@ func TestScriptIsAValue(t *testing.T) {
 		}
 	}
 }
+
+// The control blocks are those that txscript makes, for output keys of either
+// parity.
+func TestControlBlocks(t *testing.T) {
+	odd := 0
+	for n := range 32 {
+		terms := goodTerms(P2TR)
+		terms.Redeemer = partyOf(keyOf(fmt.Sprint("bob ", n)))
+		s := scriptOf(t, terms)
+		tree := txscript.AssembleTaprootScriptTree(txscript.NewBaseTapLeaf(s.redeem.script), txscript.NewBaseTapLeaf(s.refund.script))
+		for i, b := range []branch{s.redeem, s.refund} {
+			ours, err := txscript.ParseControlBlock(b.tail[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			theirs := tree.LeafMerkleProofs[i].ToControlBlock(ours.InternalKey)
+			want, err := theirs.ToBytes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(b.tail[1], want) {
+				t.Fatalf("bob %d, leaf %d: %x, want %x", n, i, b.tail[1], want)
+			}
+			odd += int(want[0] & 1)
+		}
+	}
+	if odd == 0 || odd == 64 {
+		t.Fatalf("%d of 64 are odd: one parity was never met", odd)
+	}
+}
+
+// BenchmarkNewScript is what each leg costs a node that starts.
+func BenchmarkNewScript(b *testing.B) {
+	for _, form := range []Form{P2TR, P2WSH} {
+		b.Run(string(form), func(b *testing.B) {
+			terms := goodTerms(form)
+			b.ReportAllocs()
+			for b.Loop() {
+				scriptOf(b, terms)
+			}
+		})
+	}
+}

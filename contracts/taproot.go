@@ -27,11 +27,20 @@ func newTaproot(t Terms) (Script, error) {
 		root:   root[:],
 	}
 	for i, b := range []*branch{&s.redeem, &s.refund} {
-		control := tree.LeafMerkleProofs[i].ToControlBlock(joint.PreTweakedKey)
+		// The tree could make this too, at the price of the output key each time.
+		control := txscript.ControlBlock{
+			InternalKey:     joint.PreTweakedKey,
+			OutputKeyYIsOdd: joint.FinalKey.SerializeCompressed()[0] == oddKey,
+			LeafVersion:     txscript.BaseLeafVersion,
+			InclusionProof:  tree.LeafMerkleProofs[i].InclusionProof,
+		}
 		*b = branch{leaves[i], [][]byte{leaves[i], must(control.ToBytes())}}
 	}
 	return s, nil
 }
+
+// oddKey is the first byte of a compressed key whose Y is odd (SEC 1).
+const oddKey = 3
 
 // redeemLeaf is the 73 bytes that take a 32-byte secret and the redeemer's
 // signature. The length stands in it because on ETH and SMT a secret is 32 bytes,
