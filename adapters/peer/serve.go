@@ -112,6 +112,9 @@ func (n *Node) respond(p *partner, q request) answer {
 	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.AnswerWithin)
 	defer cancel()
 	body, err := handle(ctx, p.id.String(), q.body)
+	if err != nil && n.ctx.Err() != nil {
+		return answer{status: busy} // cut short because we close: that is no refusal
+	}
 	if err == nil && len(body) > MaxBody {
 		n.log.Error("answer is too large to send", "partner", p.id, "bytes", len(body))
 		body, err = nil, fmt.Errorf("%w: %d bytes, at most %d", ErrSize, len(body), MaxBody)
