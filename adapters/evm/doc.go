@@ -18,6 +18,6 @@
 // heights, never by the hash of a block, no question names the tags pending,
 // safe or finalized, and a block is known by its header only.
 //
-// Start reading at [Chain]; then follow.go (what the chain says), spend.go and
-// send.go (what we say to it). endpoints.go asks, answers.go reads.
+// Start reading at [Chain]; then follow.go (what the chain says), spend.go,
+// send.go and hasten.go (what we say to it). endpoints.go asks, answers.go reads.
 package evm

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/core/types"
 
@@ -31,7 +32,10 @@ type slot struct{ txs []signed }
 // A signed is a transaction and who wants it.
 type signed struct {
 	trade.Tx
-	tx *types.Transaction
+	tx      *types.Transaction
+	since   time.Time // taken up by this run, or last taken by an endpoint
+	taken   bool      // by an endpoint, in this run
+	refused bool      // as paying too little, since it was taken
 }
 
 func (s *slot) newest() signed { return s.txs[len(s.txs)-1] }
@@ -68,7 +72,7 @@ func (c *Chain) decode(t trade.Tx) (signed, error) {
 	if from != c.account {
 		return signed{}, fmt.Errorf("transaction %s: sent by %s, we are %s", t.TxID, from, c.account)
 	}
-	return signed{t, &tx}, nil
+	return signed{Tx: t, tx: &tx, since: c.now()}, nil
 }
 
 // Resume reserves the nonces of stored transactions.
@@ -107,6 +111,27 @@ func (l *lane) hold(s signed) {
 	h.txs = append(h.txs, s)
 	// Stored transactions may come in any order; the best paid is the newest.
 	slices.SortStableFunc(h.txs, func(a, b signed) int { return a.tx.GasFeeCapCmp(b.tx) })
+}
+
+// took notes that an endpoint has taken s.
+func (l *lane) took(s signed, now time.Time) {
+	l.change(s, func(t *signed) { t.since, t.taken, t.refused = now, true, false })
+}
+
+// refused notes that an endpoint wants more for s.
+func (l *lane) refused(s signed) { l.change(s, func(t *signed) { t.refused = true }) }
+
+// change changes what is held of s, if anything is.
+func (l *lane) change(s signed, how func(*signed)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h := l.held[s.tx.Nonce()]; h != nil {
+		for i := range h.txs {
+			if h.txs[i].TxID == s.TxID {
+				how(&h.txs[i])
+			}
+		}
+	}
 }
 
 func (l *lane) release(s signed) {

@@ -84,7 +84,7 @@ func TestLane(t *testing.T) {
 				rt.Fatalf("nonce %d with %d held from %d", nonce, len(live), count)
 			}
 			tx := types.NewTx(&types.LegacyTx{Nonce: nonce, GasPrice: big.NewInt(int64(i)), Gas: 1, Value: big.NewInt(1)})
-			s := signed{trade.Tx{TxID: contracts.Hash(tx.Hash())}, tx}
+			s := signed{Tx: trade.Tx{TxID: contracts.Hash(tx.Hash())}, tx: tx}
 			l.hold(s)
 			l.hold(s) // twice is once
 			live = append(live, s)

@@ -2,7 +2,6 @@ package evm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -14,14 +13,20 @@ import (
 )
 
 // Send broadcasts a stored transaction. One that the chain has, or whose effect
-// it has, is no error. Errors: trade.ErrSpent when its nonce was used otherwise
-// or it reverted, trade.ErrShort, ErrRefused, ErrDown.
+// it has, is no error. One whose nonce Hasten gave to another use is not sent any
+// more. Errors: trade.ErrSpent when its nonce was used or given otherwise or it
+// reverted, trade.ErrShort, ErrRefused, ErrDown.
 func (c *Chain) Send(ctx context.Context, t trade.Tx) error {
 	s, err := c.decode(t)
 	if err != nil {
 		return err
 	}
 	c.lane.hold(s)
+	v := c.lane.versions(s.tx.Nonce())
+	newest := v[len(v)-1]
+	if !sameEffect(newest.tx, s.tx) {
+		return c.after(ctx, s, fmt.Errorf("given to %s", newest.TxID))
+	}
 	err = c.broadcast(ctx, t.Raw)
 	switch refused(err) {
 	case known:
@@ -29,15 +34,17 @@ func (c *Chain) Send(ctx context.Context, t trade.Tx) error {
 	case nonceLow:
 		return c.after(ctx, s, err)
 	case underpriced:
-		if v := c.lane.versions(s.tx.Nonce()); v[len(v)-1].TxID != s.TxID {
+		if newest.TxID != s.TxID {
 			return nil // a better paid one of ours is on its way
 		}
+		c.lane.refused(s)
 	case short:
 		return fmt.Errorf("%w: %w", trade.ErrShort, err)
 	}
 	if err != nil {
 		return err
 	}
+	c.lane.took(s, c.now())
 	c.note(s)
 	return nil
 }
@@ -68,7 +75,8 @@ func (c *Chain) broadcast(ctx context.Context, raw []byte) error {
 	return q.err
 }
 
-// after finds out what became of a transaction whose nonce was used.
+// after finds out what became of a transaction whose nonce was used or given
+// otherwise.
 func (c *Chain) after(ctx context.Context, s signed, cause error) error {
 	for _, v := range c.lane.versions(s.tx.Nonce()) {
 		r, mined, err := c.receipt(ctx, v.TxID)
@@ -86,7 +94,7 @@ func (c *Chain) after(ctx context.Context, s signed, cause error) error {
 	if done {
 		return nil
 	}
-	return fmt.Errorf("%w: nonce %d was used: %w", trade.ErrSpent, s.tx.Nonce(), cause)
+	return fmt.Errorf("%w: nonce %d was used otherwise: %w", trade.ErrSpent, s.tx.Nonce(), cause)
 }
 
 // sameEffect reports whether two transactions do the same.
@@ -163,107 +171,4 @@ func (c *Chain) receipt(ctx context.Context, id contracts.Hash) (receipt, bool, 
 		return receipt{}, false, err
 	}
 	return readReceipt(raw)
-}
-
-// Hasten makes what brings t closer to being mined: the same transaction for a
-// higher fee or, when a nonce before it holds it up, that one for a higher fee,
-// or one that does nothing in a nonce that nobody uses. What was displaced or
-// reverted is made anew. Every replacement offers at least an eighth more, as
-// nodes want a tenth.
-// Errors: trade.ErrNotYet when all are well paid, mined, or cannot be paid better
-// within what is at stake; as Prepare for what is made anew; trade.ErrShort,
-// ErrDown.
-func (c *Chain) Hasten(ctx context.Context, o trade.Order, t trade.Tx) (trade.Tx, error) {
-	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
-	case <-ctx.Done():
-		return trade.Tx{}, ctx.Err()
-	}
-	s, err := c.decode(t)
-	if err != nil {
-		return trade.Tx{}, err
-	}
-	c.lane.hold(s)
-	a, err := c.look(ctx)
-	if err != nil {
-		return trade.Tx{}, err
-	}
-	last, ok := lastOf(a.waiting, s, o.Purpose)
-	if !ok {
-		return c.anew(ctx, o, s)
-	}
-	want := a.price.times(eighths(o.Deadline, c.now()))
-	if gap := c.lane.free(a.count, false); gap < last.tx.Nonce() {
-		fill := call{to: &c.account, gas: gasPay}
-		if err := c.affords(a, []call{fill}, want, contracts.Amount{}); err != nil {
-			return trade.Tx{}, err
-		}
-		return c.reserveOne(fill, gap, want, trade.Tx{ID: t.ID, Side: t.Side, Purpose: t.Purpose})
-	}
-	for _, w := range a.waiting {
-		if w.tx.Nonce() <= last.tx.Nonce() && !priceOf(w.tx).covers(want) {
-			return c.raise(o, w, want, a)
-		}
-	}
-	return trade.Tx{}, fmt.Errorf("%w: offers %s wei per gas, usual is %s", trade.ErrNotYet, priceOf(last.tx).Cap, want.Cap)
-}
-
-// anew makes again what was displaced or reverted. Where more than one is
-// needed, it gives the first; the next time, the next.
-func (c *Chain) anew(ctx context.Context, o trade.Order, s signed) (trade.Tx, error) {
-	var err error
-	if s.Purpose == trade.Approve { // it may be mined: what it was for counts
-		s.Purpose = o.Purpose
-		var done bool
-		if done, err = c.done(ctx, s); err == nil && !done {
-			err = trade.ErrSpent
-		}
-	} else {
-		err = c.after(ctx, s, errors.New("not by it"))
-	}
-	if err == nil {
-		return trade.Tx{}, fmt.Errorf("%w: what %s does is done", trade.ErrNotYet, s.TxID)
-	}
-	if !errors.Is(err, trade.ErrSpent) {
-		return trade.Tx{}, err
-	}
-	txs, err := c.prepare(ctx, o)
-	if err != nil {
-		return trade.Tx{}, err
-	}
-	for _, t := range txs[1:] {
-		c.Release(t)
-	}
-	return txs[0], nil
-}
-
-// lastOf finds the last waiting transaction with the nonce of s, or of its leg
-// and for this purpose.
-func lastOf(waiting []signed, s signed, p trade.Purpose) (last signed, ok bool) {
-	for _, w := range waiting {
-		if w.tx.Nonce() == s.tx.Nonce() || (w.ID == s.ID && w.Side == s.Side && w.Purpose == p) {
-			last, ok = w, true
-		}
-	}
-	return last, ok
-}
-
-// raise makes the replacement of w.
-func (c *Chain) raise(o trade.Order, w signed, want Price, a account) (trade.Tx, error) {
-	old := priceOf(w.tx)
-	least := old.times(9)
-	p := want.over(least)
-	k := call{to: w.tx.To(), value: amountOf(w.tx.Value()), data: w.tx.Data(), gas: w.tx.Gas()}
-	native := o.Terms.Asset.IsNative() && w.ID == o.ID
-	if native && (o.Purpose == trade.Redeem || o.Purpose == trade.Refund) {
-		if p = p.under(o.Terms.Amount, k.gas, a.price); !p.covers(least) {
-			return trade.Tx{}, fmt.Errorf("%w: %s wei at stake, the next fee is %s", trade.ErrNotYet, o.Terms.Amount, least.fee(k.gas))
-		}
-	}
-	more := less(p.fee(k.gas), old.fee(k.gas))
-	if a.free().Less(more) {
-		return trade.Tx{}, fmt.Errorf("%w: %s wei, %s of it promised, need %s more", trade.ErrShort, a.balance, outlay(a.waiting), more)
-	}
-	return c.reserveOne(k, w.tx.Nonce(), p, trade.Tx{ID: w.ID, Side: w.Side, Purpose: w.Purpose})
 }

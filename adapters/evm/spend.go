@@ -448,6 +448,6 @@ func (c *Chain) reserveOne(k call, nonce uint64, p Price, t trade.Tx) (trade.Tx,
 	t.TxID = contracts.Hash(tx.Hash())
 	t.Fee = p.fee(k.gas)
 	t.Made = uint64(c.now().Unix())
-	c.lane.hold(signed{t, tx})
+	c.lane.hold(signed{Tx: t, tx: tx, since: c.now()})
 	return t, nil
 }
