@@ -47,12 +47,15 @@ type booth struct {
 	refuses bool   // the server answers nobody
 }
 
-// openBooth serves a booth until the test ends, in UTC.
+// TestMain sets the one time zone in which sessions are told.
+func TestMain(m *testing.M) {
+	time.Local = time.UTC
+	os.Exit(m.Run())
+}
+
+// openBooth serves a booth until the test ends.
 func openBooth(t *testing.T) *booth {
 	t.Helper()
-	zone := time.Local
-	time.Local = time.UTC
-	t.Cleanup(func() { time.Local = zone })
 	b := &booth{data: t.TempDir(), quotes: map[contracts.Hash]trade.Quote{}, life: map[contracts.Hash][]trade.Trade{}, sent: map[contracts.Hash]int{}}
 	feed := web.NewFeed(8)
 	t.Cleanup(feed.Close)

@@ -208,6 +208,7 @@ func TestLineBreaksWhileMoneyMoves(t *testing.T) {
 			b := openBooth(t)
 			b.offers, b.drop = []trade.Offer{offer}, row.drop
 			e := photon(t.Context(), "", row.args...)
+			b.server.Close() // whatever is still being answered ends
 			if e.code != row.code || !strings.Contains(e.err, row.says) {
 				t.Errorf("exit %d, %q, want %d, %q", e.code, e.err, row.code, row.says)
 			}
