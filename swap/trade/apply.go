@@ -278,7 +278,7 @@ func (t Trade) Wants() []Want {
 	case t.Status == Locking && t.Ours.Fate.End == nil && t.Ours.locked() > 0 && t.givenUp() && taproot(Ours):
 		wants = append(wants, Want{Side: Ours, Purpose: Refund, Together: true, Only: true, Deadline: t.Ours.Terms.Expiry})
 	case (t.Status == Refunding || t.Status == Refunded) && t.Ours.told() && t.Ours.Fate.Lock != nil && t.Ours.ended() == 0:
-		wants = append(wants, Want{Side: Ours, Purpose: Refund, Deadline: t.Ours.Terms.Expiry + t.slack()})
+		wants = append(wants, Want{Side: Ours, Purpose: Refund, Deadline: t.refundBy()})
 	}
 	if (t.Status != Redeeming && t.Status != Completed) || t.unrevealed() {
 		return wants
@@ -318,6 +318,21 @@ func (t Trade) mayRedeem() bool {
 		return false
 	}
 	return t.Secret != nil || (t.Role == First && t.Theirs.locked() > 0)
+}
+
+// refundBy is the Unix second by which our refund should be mined: slack after it
+// opens. Later, it is in no more of a hurry while nobody can race it: First's as
+// long as the secret is certainly not out, Second's until First can have his own
+// lock back and this one too.
+func (t Trade) refundBy() uint64 {
+	by, calm := t.Ours.Terms.Expiry+t.slack(), t.clock()+t.slack()
+	switch {
+	case t.Secret != nil || t.Missed || t.Rescued:
+		return by
+	case t.Role == Second:
+		calm = min(calm, t.Theirs.Terms.Expiry)
+	}
+	return max(by, calm)
 }
 
 // slack is how long a refund, which nobody races but a late secret, may take

@@ -202,6 +202,41 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
+// Whoever was away long pays no more for a refund that nobody races. First is
+// raced once his secret may be out, Second once First has his own lock back.
+func TestDeadlineOfLateRefund(t *testing.T) {
+	const of1, of2 = 86_400 / 4, 36_000 / 4
+	for _, row := range []struct {
+		name string
+		role Role
+		now  uint64
+		of   func(*Trade)
+		want uint64
+	}{
+		{"at his expiry", First, firstT, nil, firstT + of1},
+		{"a second later", First, firstT + 1, nil, firstT + 1 + of1},
+		{"after two days", First, firstT + 172_800, nil, firstT + 172_800 + of1},
+		{"after two days, the secret is out", First, firstT + 172_800, func(t *Trade) { t.Secret = &goodSecret }, firstT + of1},
+		{"after two days, the secret may be out", First, firstT + 172_800, func(t *Trade) { t.Missed = true }, firstT + of1},
+		{"after two days, rescued", First, firstT + 172_800, func(t *Trade) { t.Rescued = true }, firstT + of1},
+		{"at his expiry", Second, secondT, nil, secondT + of2},
+		{"some hours later", Second, secondT + 3600, nil, secondT + 3600 + of2},
+		{"before First can refund", Second, firstT - of2, nil, firstT},
+		{"shortly before it", Second, firstT - 1, nil, firstT},
+		{"after two days", Second, firstT + 172_800, nil, firstT},
+		{"the secret is out", Second, secondT + 3600, func(t *Trade) { t.Secret = &goodSecret }, secondT + of2},
+	} {
+		late := in(row.role, Refunding)
+		late.Now = row.now
+		if row.of != nil {
+			row.of(&late)
+		}
+		if got := late.Wants()[0].Deadline; got != row.want {
+			t.Errorf("%s, %s: %d, want %d", row.role, row.name, got, row.want)
+		}
+	}
+}
+
 // After a restart nothing is wanted of a chain that has said nothing yet: what is
 // stored may be old, and a lock would be made twice.
 func TestRestartWaitsForTheChains(t *testing.T) {
