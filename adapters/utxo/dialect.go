@@ -53,7 +53,13 @@ var refusals = []struct {
 	{"not finalized", trade.ErrNotYet},
 	{"sequence locks on inputs not met", trade.ErrNotYet},
 
-	{"insufficient", trade.ErrShort}, // fee, fee rate, priority; also of a replacement
+	// Another that waits spends the same, and is not to be replaced: it pays more,
+	// or one of the other rules of BIP-125 is not met. Some of these speak of an
+	// insufficient fee, too.
+	{"replacement", trade.ErrSpent},
+	{"spends-conflicting-tx", trade.ErrSpent},
+
+	{"insufficient", trade.ErrShort}, // fee, fee rate, priority
 	{"min relay fee not met", trade.ErrShort},
 	{"mempool min fee not met", trade.ErrShort},
 	{"under the required amount", trade.ErrShort},

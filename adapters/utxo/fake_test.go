@@ -425,5 +425,5 @@ func (b *bench) aliceTakes(w trade.Watch, out wire.OutPoint, value int64) *wire.
 type stingy struct{ *fake }
 
 func (stingy) Send(context.Context, *wire.MsgTx) error {
-	return fmt.Errorf("%w: insufficient fee, rejecting replacement", trade.ErrShort)
+	return fmt.Errorf("%w: min relay fee not met", trade.ErrShort)
 }
