@@ -19,8 +19,9 @@ const childSize = 110
 // nodes replace, a redeem or refund is made anew with the same destination;
 // otherwise, and for a lock or send, whose id others rely on, a child of an
 // output of ours pays for both.
-// Errors: trade.ErrNotYet when tx is well paid or mined, trade.ErrShort when
-// nothing of ours can pay more, ErrUneconomic when it costs more than is left.
+// Errors: trade.ErrNotYet when tx is well paid or mined, or needs a child and no
+// node knows it; trade.ErrShort when nothing of ours can pay more, ErrUneconomic
+// when it costs more than is left, ErrDown.
 func (c *Chain) Hasten(ctx context.Context, o trade.Order, tx trade.Tx) (trade.Tx, error) {
 	msg, err := parse(tx)
 	if err != nil {
@@ -41,7 +42,28 @@ func (c *Chain) Hasten(ctx context.Context, o trade.Order, tx trade.Tx) (trade.T
 		}
 		// A joint refund before its time has no script to fall back to.
 	}
+	if err := c.known(ctx, msg); err != nil {
+		return trade.Tx{}, err
+	}
 	return c.child(ctx, o, msg, paid, want)
+}
+
+// known asks all nodes for msg: nobody relays the child of what nobody knows.
+// Errors: trade.ErrNotYet when none has it, as it must be sent first; ErrDown when
+// none answers.
+func (c *Chain) known(ctx context.Context, msg *wire.MsgTx) error {
+	id, missing := msg.TxHash(), false
+	_, errs := each(ctx, c.nodes, func(n Node) (*wire.MsgTx, error) { return n.Tx(ctx, id) })
+	for _, err := range errs {
+		if err == nil {
+			return nil
+		}
+		missing = missing || errors.Is(err, ErrMissing)
+	}
+	if missing {
+		return fmt.Errorf("%w: %s: no node knows %s", trade.ErrNotYet, c.coin.Chain, display(id))
+	}
+	return fmt.Errorf("%s: ask for %s: %w", c.coin.Chain, display(id), errors.Join(errs...))
 }
 
 // stake is what is lost when tx is late.

@@ -284,7 +284,7 @@ func TestNodeWalletHasten(t *testing.T) {
 	o := b.lockOrder(1)
 	tx := b.prepare(o)[0]
 	o.Deadline = epoch
-	if _, err := b.Hasten(t.Context(), o, tx); !errors.Is(err, trade.ErrShort) {
+	if _, err := b.Hasten(t.Context(), o, tx); !errors.Is(err, trade.ErrNotYet) {
 		t.Fatalf("the node has not heard of it: %v", err)
 	}
 	msg := b.sends(tx)

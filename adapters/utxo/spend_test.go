@@ -354,6 +354,37 @@ func TestHastenLock(t *testing.T) {
 	}
 }
 
+// Nobody relays a child whose parent no node knows: the parent is to be sent
+// first. Nodes that do not answer know nothing; if none does, that is told.
+func TestNoChildOfWhatNoNodeKnows(t *testing.T) {
+	for _, chain := range []contracts.Chain{contracts.BTC, contracts.LTC} {
+		b := newBench(t, chain).rich(1)
+		o := b.lockOrder(1)
+		tx := b.prepare(o)[0]
+		msg := b.sends(tx)
+		o.Deadline = epoch
+		b.node.unpool(msg.TxHash()) // evicted
+		empty := newFake(t)
+		empty.down = ErrDown
+		for _, nodes := range [][]Node{{b.node}, {empty, b.node}, {b.node, empty}} {
+			b.Chain.nodes = newPool(b.coin, nodes, b.Chain.nodes.log)
+			if child, err := b.Hasten(t.Context(), o, tx); !errors.Is(err, trade.ErrNotYet) {
+				t.Errorf("%s: child %v, %v", chain, child.TxID, err)
+			}
+		}
+		b.Chain.nodes = newPool(b.coin, []Node{b.node}, b.Chain.nodes.log)
+		b.node.down = ErrDown
+		if child, err := b.Hasten(t.Context(), o, tx); !errors.Is(err, ErrDown) {
+			t.Errorf("%s: child %v, %v", chain, child.TxID, err)
+		}
+		b.node.down = nil
+		b.sends(tx)
+		if _, err := b.Hasten(t.Context(), o, tx); err != nil {
+			t.Errorf("%s: once it is sent again: %v", chain, err)
+		}
+	}
+}
+
 // Sent again, and outbid by our own replacement.
 func TestSend(t *testing.T) {
 	_, bob, o, held := locked(t, contracts.BTC)
