@@ -18,6 +18,7 @@
 // After every story [auditor] holds what must always be true of a swap.
 //
 // Start reading at [Play]. The chapters: verbs.go (what a story can say), expect.go
-// (what it can ask), simulated.go (the world in memory), audit.go (the invariants),
-// puppet.go (who follows no rules), random.go (stories by seed).
+// (what it can ask), simulated.go (the world in memory), faults.go (what befalls
+// it), real.go (the world of processes), audit.go (the invariants), puppet.go (who
+// follows no rules), random.go (stories by seed).
 package scenario
