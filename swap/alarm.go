@@ -30,10 +30,10 @@ func (d *Desk) watchOver(t trade.Trade, now uint64) {
 			late[w.Purpose] = w.Deadline
 		}
 	}
-	for _, p := range []trade.Purpose{trade.Redeem, trade.Refund} {
-		deadline, is := late[p]
-		d.raise(t, string(p), is, fmt.Sprintf("the %s is not mined, and must be by %d", p, deadline))
-	}
+	by, is := late[trade.Redeem]
+	d.raise(t, "redeem", is, fmt.Sprintf("the redeem is not mined, and must be by %d", by))
+	_, is = late[trade.Refund]
+	d.raise(t, "refund", is, fmt.Sprintf("the refund is not mined, and can be since %d", t.Ours.Terms.Expiry))
 	d.raise(t, "stranded", t.Status == trade.Stranded, t.Reason)
 }
 
@@ -44,13 +44,17 @@ func quiet(t trade.Trade) uint64 {
 }
 
 // alarmAt is the Unix second from which a person should know that w is not done:
-// of a redeem, when three tenths of the time for it are left; of a refund, which
-// nobody races, its deadline.
+// of a redeem, when three tenths of the time for it are left; of a refund, a
+// quarter of our leg's life after it opened: its deadline may move on.
 func alarmAt(t trade.Trade, w trade.Want) uint64 {
 	if w.Purpose == trade.Redeem {
 		return w.Deadline - (w.Deadline-t.Start)*3/10
 	}
-	return w.Deadline
+	opened := t.Ours.Terms.Expiry
+	if t.Status == trade.Redeeming { // it was wanted once First had missed his time
+		opened = t.Theirs.Terms.Expiry
+	}
+	return min(w.Deadline, opened+(t.Ours.Terms.Expiry-t.Start)/4)
 }
 
 // raise tells of an alarm that was not on, and forgets one that is over.

@@ -67,6 +67,26 @@ func TestAlarmOfARedeem(t *testing.T) {
 	})
 }
 
+// A refund that is not mined is told of a quarter of the leg's life after it
+// opened, though it is never in a hurry.
+func TestAlarmOfARefund(t *testing.T) {
+	var a trade.Trade
+	run(t, func(k *kit) {
+		a = first(1, true)
+		a.Status = trade.Refunding
+		k.disk.put(a, stored(a, trade.Ours, trade.Refund, 1, false))
+	}, func(k *kit) {
+		k.keepMining(4490*time.Second, k.btc, k.ltc)
+		if got := k.notices.alarms(); len(got) > 0 {
+			t.Errorf("too early: %q", got)
+		}
+		k.keepMining(20*time.Second, k.btc, k.ltc)
+		if got := k.notices.alarms(); len(got) != 1 || !strings.Contains(got[0], "refund") {
+			t.Errorf("after 4510 s: %q", got)
+		}
+	})
+}
+
 // A stranded trade needs a person, after every start.
 func TestAlarmOfAStrandedTrade(t *testing.T) {
 	var a trade.Trade
