@@ -17,7 +17,8 @@ test: parts contracts ## all tests: house, races, stories, real nodes
 	@test -z "$$(gofmt -l $$(git ls-files '*.go' | grep -v /testdata/))" || { gofmt -l .; exit 1; }
 	go vet -tags $(TAGS) ./...
 	cd adapters/devnet/smtnode && go vet ./...
-	go test -tags $(TAGS) -race -timeout 30m $(PKG)
+	@echo "building the tests" && go test -tags $(TAGS) -race -run '^$$' $(PKG) >/dev/null
+	go test -tags $(TAGS) -race -p 1 -timeout 30m $(PKG) # one after the other: real nodes want the machine
 
 fast: ## the tests without race detector and real nodes
 	go test -tags $(TAGS) -short $(PKG)
