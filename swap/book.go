@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"photon/contracts"
 	"photon/swap/trade"
@@ -90,53 +89,4 @@ func (d *Desk) Heads(ctx context.Context) (heads map[contracts.Chain]trade.Head,
 		return trade.Change{}, nil
 	}, nil)
 	return heads, err
-}
-
-// sendWithin is the time in which a payment from the wallet should be mined.
-const sendWithin = time.Hour
-
-// Send pays amount of asset from our wallet. id names the request: the same id
-// again sends the same transaction, never a second. A fee above maxFee, unless
-// that is 0, is refused. Errors: contracts.ErrAddress, contracts.ErrAmount,
-// trade.ErrShort, trade.ErrConflict.
-func (d *Desk) Send(ctx context.Context, id contracts.Hash, asset contracts.Asset, to string, amount, maxFee contracts.Amount) (trade.Tx, error) {
-	l := d.Ledgers[asset.Chain]
-	if l == nil {
-		return trade.Tx{}, fmt.Errorf("%w: no node of %s is configured", contracts.ErrChain, asset.Chain)
-	}
-	if err := l.CheckAddress(to); err != nil {
-		return trade.Tx{}, err
-	}
-	if amount.IsZero() {
-		return trade.Tx{}, fmt.Errorf("%w: nothing to send", contracts.ErrAmount)
-	}
-	pays := contracts.Sum{Asset: asset, Amount: amount}.String() + " to " + to
-	if _, busy := d.paying.LoadOrStore(id, true); busy {
-		return trade.Tx{}, fmt.Errorf("%w: it is under way", trade.ErrConflict)
-	}
-	defer d.paying.Delete(id)
-	stored, err := d.Store.Txs(ctx, id)
-	if err != nil {
-		return trade.Tx{}, fmt.Errorf("load transactions: %w", err)
-	}
-	if len(stored) > 0 {
-		if stored[0].Pays != pays {
-			return trade.Tx{}, fmt.Errorf("%w: under this id %s was sent", trade.ErrConflict, stored[0].Pays)
-		}
-		return stored[0], l.Send(ctx, stored[0])
-	}
-	txs, err := l.Prepare(ctx, trade.Order{
-		ID: id, Side: trade.Ours, Purpose: trade.Send, To: to,
-		Terms: contracts.Terms{Asset: asset, Amount: amount}, Deadline: unix(time.Now().Add(sendWithin)),
-	})
-	if err != nil {
-		return trade.Tx{}, err
-	}
-	tx := txs[len(txs)-1]
-	if !maxFee.IsZero() && maxFee.Less(tx.Fee) {
-		l.Release(tx)
-		return trade.Tx{}, fmt.Errorf("%w: fee %s is above %s", trade.ErrShort, tx.Fee, maxFee)
-	}
-	tx.Pays = pays
-	return tx, d.storeAndSend(ctx, l, tx)
 }

@@ -13,15 +13,18 @@ import (
 // workersPerChain lets a slow call of a node hold up only a part of the rest.
 const workersPerChain = 4
 
-// A job is one transaction that a trade wants. It exists from the moment it is
-// wanted until it no longer is, and remembers when to try again.
+// A job is one transaction that a trade wants, or a payment. It exists from the
+// moment it is wanted until it no longer is, and remembers when to try again.
 type job struct {
 	key   jobKey
 	want  trade.Want
 	trade trade.Trade
+	pays  *payment // instead of want and trade
 	busy  bool
 	tries int
-	after uint64 // Unix seconds before which it rests
+	soon  uint64         // Unix seconds before which it rests in any case
+	after uint64         // and before which it rests unless its chain has a new head
+	head  contracts.Hash // newest when it was queued
 }
 
 type jobKey struct {
@@ -52,15 +55,16 @@ func (d *Desk) want(t trade.Trade, now uint64) {
 	}
 	for _, w := range wants {
 		key := jobKey{t.ID, w.Side, w.Purpose}
-		work := d.works[t.Leg(w.Side).Terms.Asset.Chain]
+		chain := t.Leg(w.Side).Terms.Asset.Chain
+		work, head := d.works[chain], d.heads[chain].Hash
 		work.mu.Lock()
 		j := work.jobs[key]
 		if j == nil {
 			j = &job{key: key}
 			work.jobs[key] = j
 		}
-		if !j.busy && now >= j.after {
-			j.trade, j.want = t, w
+		if !j.busy && now >= j.soon && (now >= j.after || head != j.head) {
+			j.trade, j.want, j.head = t, w, head
 			select {
 			case work.queue <- j:
 				j.busy = true
@@ -80,6 +84,13 @@ func (d *Desk) worker(ctx context.Context, c contracts.Chain) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case j := <-work.queue:
+			if j.pays != nil {
+				d.pay(ctx, j)
+				work.mu.Lock()
+				j.busy = false
+				work.mu.Unlock()
+				continue
+			}
 			err := d.carry(ctx, j.trade, j.want)
 			if errors.Is(err, errFatal) {
 				return err
@@ -88,22 +99,31 @@ func (d *Desk) worker(ctx context.Context, c contracts.Chain) error {
 			work.mu.Lock()
 			j.busy = false
 			if err == nil {
-				j.tries, j.after = 0, now+checkAfter
+				j.tries, j.soon, j.after = 0, now+checkAfter, now+againAfter
 			} else {
 				j.tries++
-				j.after = now + min(uint64(1)<<min(j.tries, 6), 60)
+				j.soon = now + backOff(j.tries)
+				j.after = j.soon
 			}
+			tries := j.tries
 			work.mu.Unlock()
 			if err != nil && ctx.Err() == nil {
-				d.Log.Warn("will retry", "trade", j.key.id, "side", j.key.side, "purpose", j.key.purpose, "tries", j.tries, "err", err)
+				d.Log.Warn("will retry", "trade", j.key.id, "side", j.key.side, "purpose", j.key.purpose, "tries", tries, "err", err)
 			}
 		}
 	}
 }
 
-// checkAfter is how many seconds a transaction that was sent is left alone
-// before it is looked at again: sent anew, or its fee raised.
-const checkAfter = 3
+// How many seconds a transaction that was sent is left alone before it is looked
+// at again: sent anew, or its fee raised. A new head of its chain, which may have
+// undone or dropped it, is the time for that, but not every second.
+const (
+	checkAfter = 3  // with a new head
+	againAfter = 30 // without
+)
+
+// backOff is how many seconds what failed so many times rests.
+func backOff(tries int) uint64 { return min(uint64(1)<<min(tries, 6), 60) }
 
 // errFatal marks a store that failed: nothing more may be promised.
 var errFatal = errors.New("store failed")

@@ -37,6 +37,42 @@ func TestAllThatIsStoredIsSentAgain(t *testing.T) {
 	})
 }
 
+// What was sent is sent again with each new block of its chain, because that may
+// have undone it, but not every second; and now and then without one.
+func TestSentAgainWithANewHead(t *testing.T) {
+	var a trade.Trade
+	run(t, func(k *kit) {
+		a = redeeming(1)
+		k.disk.put(a, stored(a, trade.Theirs, trade.Redeem, 1, false))
+	}, func(k *kit) {
+		k.after(20 * time.Second)
+		for _, row := range []struct {
+			what  string
+			time  time.Duration
+			mine  *ledger
+			every time.Duration
+			least int
+			most  int
+		}{
+			{"no head", 300 * time.Second, k.ltc, time.Hour, 9, 11},
+			{"heads of the other chain", 300 * time.Second, k.btc, 10 * time.Second, 9, 11},
+			{"heads of its chain", 300 * time.Second, k.ltc, 10 * time.Second, 29, 31},
+			{"a head each second", 60 * time.Second, k.ltc, time.Second, 15, 21},
+		} {
+			before := len(k.ltc.tried)
+			for waited := time.Duration(0); waited < row.time; waited += min(row.every, row.time) {
+				k.after(min(row.every, row.time))
+				if row.every < row.time {
+					row.mine.mine()
+				}
+			}
+			if n := len(k.ltc.tried) - before; n < row.least || n > row.most {
+				t.Errorf("%s: sent %d times in %s", row.what, n, row.time)
+			}
+		}
+	})
+}
+
 // What does not get in any more is made again: the lock lies elsewhere since a
 // reorganisation, or its fee is no longer enough to be relayed.
 func TestWhatIsStaleIsMadeAgain(t *testing.T) {
@@ -246,7 +282,9 @@ func TestNoFeeIsRaisedForALateLock(t *testing.T) {
 				time.Sleep(455 * time.Second)
 			}
 		}, func(k *kit) {
-			k.after(30 * time.Second)
+			k.after(15 * time.Second)
+			k.btc.mine()
+			k.after(15 * time.Second)
 			if len(k.btc.sent) == 0 || (hastened == 0) != late {
 				t.Errorf("late: %t, sent %d times, hastened %d times", late, len(k.btc.sent), hastened)
 			}

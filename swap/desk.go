@@ -16,7 +16,8 @@
 // Start reading at [Desk.Run]; then [trade.Trade], which decides. The chapters:
 // offers.go (maker), take.go (taker), receive.go (messages in), tell.go
 // (messages out), carry.go and cosign.go (transactions), journal.go (what
-// survives a lost disk), book.go (what people ask), alarm.go (what they must see).
+// survives a lost disk), pay.go (payments from the wallet), book.go (what people
+// ask), alarm.go (what they must see).
 package swap
 
 import (
@@ -60,6 +61,8 @@ type Desk struct {
 	ready chan struct{} // closed once every chain has told its head
 	ended chan struct{} // closed once nobody is asked any more
 
+	failed chan error // a store that failed outside of the loop
+
 	taking sync.Mutex // one new trade at a time counts what is promised
 	paying sync.Map   // ids of the payments under way
 
@@ -79,6 +82,7 @@ type Desk struct {
 func New(cfg Config) *Desk {
 	d := &Desk{
 		Config: cfg, inbox: make(chan call, 256), told: make(chan struct{}, 1), ready: make(chan struct{}), ended: make(chan struct{}),
+		failed: make(chan error, 1),
 		trades: map[contracts.Hash]trade.Trade{}, used: map[contracts.Hash]bool{},
 		quotes: map[contracts.Hash]quote{}, heads: map[contracts.Chain]trade.Head{},
 		spoke: map[contracts.Chain]uint64{}, alarms: map[alarm]bool{},
@@ -114,6 +118,14 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return d.tellAll(ctx) })
 	g.Go(func() error { return d.loop(ctx) })
+	g.Go(func() error {
+		select {
+		case err := <-d.failed:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
 	err := g.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
@@ -142,7 +154,7 @@ func (d *Desk) load(ctx context.Context) error {
 			continue
 		}
 		d.trades[t.ID] = t
-		if t.Ours.Terms.Redeemer == nil || t.Theirs.Terms.Refunder == nil {
+		if len(t.Ours.Terms.Redeemer) == 0 || len(t.Theirs.Terms.Refunder) == 0 {
 			continue // watched once the maker's parties are known
 		}
 		for _, w := range t.Watches() {
@@ -157,8 +169,11 @@ func (d *Desk) load(ctx context.Context) error {
 		d.spoke[c] = now
 		var mine []trade.Tx
 		for _, tx := range txs {
-			if tx.Chain == c {
-				mine = append(mine, tx)
+			if tx.Chain != c {
+				continue
+			}
+			if mine = append(mine, tx); tx.Purpose == trade.Send {
+				d.payment(tx)
 			}
 		}
 		if err := ledger.Resume(ctx, mine); err != nil {
@@ -435,8 +450,8 @@ func index(s trade.Side) int {
 	return 1
 }
 
-// sweep looks at every trade for work that is still to be done, and lets go of
-// those with which nobody can have business any more.
+// sweep looks at everything for work that is still to be done, and lets go of
+// trades with which nobody can have business any more.
 func (d *Desk) sweep(now uint64) {
 	for id, t := range d.trades {
 		if over(t, now) {
@@ -451,6 +466,7 @@ func (d *Desk) sweep(now uint64) {
 		d.want(t, now)
 		d.watchOver(t, now)
 	}
+	d.payments(now)
 	for id, q := range d.quotes {
 		if now > q.Expires && (q.trade.IsZero() || now > q.Expires+keepTaken) {
 			delete(d.quotes, id)

@@ -408,7 +408,8 @@ type disk struct {
 	txs     []trade.Tx
 	offers  []trade.Offer
 	journal [][]byte
-	reads   int // of all trades
+	reads   int   // of all trades
+	fails   error // answer of SaveTxs
 }
 
 func newDisk() *disk {
@@ -467,9 +468,12 @@ func (d *disk) Pending(context.Context) ([]trade.Pending, error) {
 	return slices.Clone(d.pending), nil
 }
 
-func (d *disk) SaveTxs(_ context.Context, txs ...trade.Tx) error {
+func (d *disk) SaveTxs(ctx context.Context, txs ...trade.Tx) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err := errors.Join(d.fails, ctx.Err()); err != nil {
+		return err
+	}
 	for _, tx := range txs {
 		i := slices.IndexFunc(d.txs, func(old trade.Tx) bool { return old.ID == tx.ID && old.TxID == tx.TxID })
 		switch {
