@@ -11,9 +11,9 @@ import (
 	"photon/swap/trade"
 )
 
-// lostAfter is how long a lock or a payment may stay unknown to all endpoints before
-// its nonce is used otherwise, so that what waits behind it is mined. Whoever
-// still wants it sends it again and again meanwhile.
+// lostAfter is how long a lock, or a payment that was refused, may stay unknown to
+// all endpoints before its nonce is used otherwise, so that what waits behind it is
+// mined. Whoever still wants it sends it again and again meanwhile.
 const lostAfter = time.Minute
 
 // Hasten makes what brings t closer to being mined: the same transaction for a
@@ -73,10 +73,10 @@ func (c *Chain) Hasten(ctx context.Context, o trade.Order, t trade.Tx) (trade.Tx
 //
 //	w is ours to send, or the chain knows it     more fee, when it pays too little
 //	unknown, and nobody is hurt when it is mined  w itself, to be sent again
-//	unknown, a lock or a payment                  in time, a payment of nothing to ourselves at its nonce
+//	unknown, any other                            in time, a payment of nothing to ourselves at its nonce
 //
-// The last never comes too late, nor twice: an old lock must not be mined when its
-// trade has been given up. It offers an eighth more than w, whose bytes may be out.
+// An old lock is never sent again: its trade may have been given up. What takes its
+// nonce offers an eighth more than w, whose bytes may be out.
 func (c *Chain) next(o trade.Order, w signed, k knowledge, want Price, a account) (t trade.Tx, made bool, err error) {
 	cheap := !priceOf(w.tx).covers(want)
 	old := c.now().Sub(w.since) >= lostAfter
@@ -108,11 +108,14 @@ func serves(w signed, o trade.Order) bool {
 }
 
 // harmless reports whether w may be sent again whatever became of its trade. A
-// redeem shows the secret: only while it can still succeed.
+// redeem shows the secret: only while it can still succeed. A payment was promised
+// to whoever asked for it: unless no endpoint takes it.
 func (c *Chain) harmless(w signed, a account) bool {
 	switch {
 	case c.fills(w), w.Purpose == trade.Approve, w.Purpose == trade.Refund:
 		return true
+	case w.Purpose == trade.Send:
+		return !w.barred
 	case w.Purpose != trade.Redeem:
 		return false
 	}

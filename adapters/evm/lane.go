@@ -36,6 +36,7 @@ type signed struct {
 	since   time.Time // taken up by this run, or last taken by an endpoint
 	taken   bool      // by an endpoint, in this run
 	refused bool      // as paying too little, since it was taken
+	barred  bool      // for another reason, since it was taken
 }
 
 func (s *slot) newest() signed { return s.txs[len(s.txs)-1] }
@@ -115,11 +116,14 @@ func (l *lane) hold(s signed) {
 
 // took notes that an endpoint has taken s.
 func (l *lane) took(s signed, now time.Time) {
-	l.change(s, func(t *signed) { t.since, t.taken, t.refused = now, true, false })
+	l.change(s, func(t *signed) { t.since, t.taken, t.refused, t.barred = now, true, false, false })
 }
 
 // refused notes that an endpoint wants more for s.
 func (l *lane) refused(s signed) { l.change(s, func(t *signed) { t.refused = true }) }
+
+// barred notes that no endpoint takes s, whatever it pays.
+func (l *lane) barred(s signed) { l.change(s, func(t *signed) { t.barred = true }) }
 
 // change changes what is held of s, if anything is.
 func (l *lane) change(s signed, how func(*signed)) {

@@ -2,6 +2,7 @@ package evm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,7 +40,12 @@ func (c *Chain) Send(ctx context.Context, t trade.Tx) error {
 		}
 		c.lane.refused(s)
 	case short:
+		c.lane.barred(s)
 		return fmt.Errorf("%w: %w", trade.ErrShort, err)
+	default:
+		if errors.Is(err, ErrRefused) {
+			c.lane.barred(s)
+		}
 	}
 	if err != nil {
 		return err

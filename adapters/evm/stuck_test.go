@@ -198,6 +198,39 @@ func TestUnsentIsSentAgain(t *testing.T) {
 	}
 }
 
+// A payment is a promise: what nobody has is sent. Only when no endpoint takes it
+// either, its nonce is used otherwise.
+func TestUnsentPayment(t *testing.T) {
+	for _, takes := range []bool{true, false} {
+		w := newWorld(t, contracts.SMT)
+		pay := w.alice.prepare(t, trade.Order{ID: contracts.Hash{1}, Side: trade.Ours, Purpose: trade.Send, To: w.bob.Account().Hex(),
+			Terms: contracts.Terms{Asset: w.native(), Amount: contracts.Units(5)}})
+		o := w.lockOrder(w.native(), 2)
+		stuck := w.alice.make(t, o)[0]
+		p := w.person(w.alice.key, w.gate.URL)
+		if err := p.Resume(bg, []trade.Tx{pay, stuck}); err != nil {
+			t.Fatal(err)
+		}
+		p.later(61 * time.Second)
+		if !takes {
+			again, err := p.Hasten(bg, o, stuck)
+			if err != nil || again.TxID != pay.TxID {
+				t.Fatalf("not tried: %+v, %v", again, err)
+			}
+			w.gate.set(false, only("eth_sendRawTransaction", nil, saying{Code: -32000, Message: "insufficient funds for gas * price + value"}))
+			if err := p.Send(bg, again); !errors.Is(err, trade.ErrShort) {
+				t.Fatal(err)
+			}
+			w.gate.set(false, nil)
+		}
+		made := w.free(p, o, stuck)
+		if len(made) != 1 || (made[0].TxID == pay.TxID) != takes {
+			t.Fatalf("taken %t: made %+v", takes, made)
+		}
+		w.mined(made[0], stuck)
+	}
+}
+
 // An endpoint that takes a transaction and says that it does not know it does not
 // keep us from raising its fee.
 func TestUnknownAfterItWasTaken(t *testing.T) {
