@@ -59,14 +59,14 @@ func TestSentAgainWithANewHead(t *testing.T) {
 			{"heads of its chain", 300 * time.Second, k.ltc, 10 * time.Second, 29, 31},
 			{"a head each second", 60 * time.Second, k.ltc, time.Second, 15, 21},
 		} {
-			before := len(k.ltc.tried)
+			before := k.ltc.count("tried")
 			for waited := time.Duration(0); waited < row.time; waited += min(row.every, row.time) {
 				k.after(min(row.every, row.time))
 				if row.every < row.time {
 					row.mine.mine()
 				}
 			}
-			if n := len(k.ltc.tried) - before; n < row.least || n > row.most {
+			if n := k.ltc.count("tried") - before; n < row.least || n > row.most {
 				t.Errorf("%s: sent %d times in %s", row.what, n, row.time)
 			}
 		}
@@ -110,8 +110,8 @@ func TestWhatIsSpentIsNotMadeAgain(t *testing.T) {
 		k.ltc.refuse = func(trade.Tx) error { return trade.ErrSpent }
 	}, func(k *kit) {
 		k.after(time.Minute)
-		if len(k.ltc.prepares) > 0 {
-			t.Errorf("made %d", len(k.ltc.prepares))
+		if k.ltc.count("made") > 0 {
+			t.Errorf("made %d", k.ltc.count("made"))
 		}
 	})
 }
@@ -229,7 +229,7 @@ func TestLeftBeforeTheLockIsMade(t *testing.T) {
 			if got := k.now(a.ID).Status; (got == trade.Cancelled) == made {
 				t.Errorf("lock made: %t, status %s", made, got)
 			}
-			if len(k.btc.tried) > 0 {
+			if k.btc.count("tried") > 0 {
 				t.Error("sent a lock that is no longer wanted")
 			}
 		})
@@ -285,8 +285,8 @@ func TestNoFeeIsRaisedForALateLock(t *testing.T) {
 			k.after(15 * time.Second)
 			k.btc.mine()
 			k.after(15 * time.Second)
-			if len(k.btc.sent) == 0 || (hastened == 0) != late {
-				t.Errorf("late: %t, sent %d times, hastened %d times", late, len(k.btc.sent), hastened)
+			if k.btc.count("sent") == 0 || (hastened == 0) != late {
+				t.Errorf("late: %t, sent %d times, hastened %d times", late, k.btc.count("sent"), hastened)
 			}
 		})
 	}

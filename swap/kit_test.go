@@ -328,6 +328,13 @@ func (l *ledger) Fees(context.Context, contracts.Asset) (lock, redeem, refund co
 
 func (l *ledger) CheckAddress(string) error { return nil }
 
+// count is how much of something the ledger has seen.
+func (l *ledger) count(of string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return map[string]int{"tried": len(l.tried), "made": len(l.prepares), "sent": len(l.sent), "watched": len(l.watches)}[of]
+}
+
 // did are the purposes and first bytes of all that was sent.
 func (l *ledger) did(p trade.Purpose) (ids []contracts.Hash) {
 	l.mu.Lock()

@@ -29,23 +29,23 @@ func TestStoredPaymentIsSentAgain(t *testing.T) {
 			t.Errorf("asked again: %s, %v", again.TxID, err)
 		}
 		k.after(10 * time.Minute)
-		if n := len(k.btc.tried); n < 8 || n > 30 {
+		if n := k.btc.count("tried"); n < 8 || n > 30 {
 			t.Errorf("tried %d times in ten minutes", n)
 		}
 		k = k.again(nil)
 		k.after(5 * time.Second)
-		if got := k.btc.did(trade.Send); len(got) != 1 || got[0] != tx.TxID || len(k.btc.prepares) > 0 {
-			t.Errorf("after a restart: sent %v, made %d", got, len(k.btc.prepares))
+		if got := k.btc.did(trade.Send); len(got) != 1 || got[0] != tx.TxID || k.btc.count("made") > 0 {
+			t.Errorf("after a restart: sent %v, made %d", got, k.btc.count("made"))
 		}
-		before := len(k.btc.tried)
+		before := k.btc.count("tried")
 		k.after(24 * time.Hour)
-		if n := len(k.btc.tried) - before; n < 20 || n > 40 { // a pool may have dropped it
+		if n := k.btc.count("tried") - before; n < 20 || n > 40 { // a pool may have dropped it
 			t.Errorf("sent %d times more in a day", n)
 		}
 		k.after(14 * 24 * time.Hour)
-		before = len(k.btc.tried)
+		before = k.btc.count("tried")
 		k.after(24 * time.Hour)
-		if n := len(k.btc.tried) - before; n > 0 {
+		if n := k.btc.count("tried") - before; n > 0 {
 			t.Errorf("sent %d times more after two weeks", n)
 		}
 		k.end()
@@ -61,7 +61,7 @@ func TestSpentPaymentIsOver(t *testing.T) {
 			t.Errorf("a payment that can never be: %v", err)
 		}
 		k.after(time.Hour)
-		if n := len(k.btc.tried); n != 1 {
+		if n := k.btc.count("tried"); n != 1 {
 			t.Errorf("tried %d times", n)
 		}
 	})
@@ -73,7 +73,7 @@ func TestSpentPaymentIsOver(t *testing.T) {
 		k.btc.refuse = spent
 		k.btc.mu.Unlock()
 		k.after(time.Hour)
-		if n := len(k.btc.tried); n != 2 {
+		if n := k.btc.count("tried"); n != 2 {
 			t.Errorf("tried %d times", n)
 		}
 		if _, err := k.pays(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"photon/contracts"
 	"photon/swap/trade"
 )
 
@@ -54,9 +55,25 @@ func TestRestartKeepsWhatThePartnerMayAsk(t *testing.T) {
 			t.Errorf("refund: %v", err)
 		}
 		k.after(4000 * time.Second)
-		if len(k.trades) > 0 || len(k.btc.watches) > 0 {
-			t.Errorf("%d trades, %d watches are kept after all is over", len(k.trades), len(k.btc.watches))
+		if len(k.trades) > 0 || k.btc.count("watched") > 0 {
+			t.Errorf("%d trades, %d watches are kept after all is over", len(k.trades), k.btc.count("watched"))
 		}
 		k.end()
+	})
+}
+
+// A node that is stopped before the maker has answered comes back. What a store
+// gives back for parties that are not known is empty, not nil.
+func TestRestartBeforeTheAnswer(t *testing.T) {
+	run(t, func(k *kit) {
+		waiting := first(7, false)
+		waiting.Status = trade.Proposed
+		waiting.Ours.Terms.Redeemer, waiting.Theirs.Terms.Refunder = contracts.Party{}, contracts.Party{}
+		k.disk.put(waiting)
+	}, func(k *kit) {
+		k.after(2 * time.Second)
+		if n := k.btc.count("watched") + k.ltc.count("watched"); n > 0 {
+			t.Errorf("%d legs without parties are watched", n)
+		}
 	})
 }
