@@ -5,7 +5,7 @@ DEMO ?=
 TAGS := nomsgpack
 PKG ?= ./...
 
-.PHONY: help demo test fast scenarios bench gas contracts generate parts fuzz
+.PHONY: help demo test fast scenarios bench gas contracts generate parts fuzz sweep
 
 help: ## lists the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,11 @@ test: parts contracts ## all tests: house, races, stories, real nodes
 	go vet -tags $(TAGS) ./...
 	cd adapters/devnet/smtnode && go vet ./...
 	@echo "building the tests" && go test -tags $(TAGS) -race -run '^$$' $(PKG) >/dev/null
-	go test -tags $(TAGS) -race -p 1 -timeout 30m $(PKG) # one after the other: real nodes want the machine
+	go test -tags $(TAGS) -race -p 1 -timeout 30m $$(go list $(PKG) | grep -v '/scenario$$') # one after the other: real nodes want the machine
+	go test -tags $(TAGS) -timeout 30m -skip 'CrashSweep|Noise|RandomStories' ./scenario
+
+sweep: ## a stop at every point of the stories, noise, and stories by seed: long
+	go test -tags $(TAGS) -timeout 120m -run 'CrashSweep|Noise|RandomStories' ./scenario
 
 fast: ## the tests without race detector and real nodes
 	go test -tags $(TAGS) -short $(PKG)

@@ -42,12 +42,8 @@ func (a *auditor) err() error {
 	return errors.Join(a.broken...)
 }
 
-// before looks at a point that is about to happen.
-func (a *auditor) before(p sim.Point) {
-	n := a.world.nodes[p.Node]
-	if n == nil {
-		return // who follows no rules breaks none
-	}
+// before looks at a point of n that is about to happen.
+func (a *auditor) before(n *node, p sim.Point) {
 	switch p.What {
 	case "save":
 		a.saved(n, p.Diff)

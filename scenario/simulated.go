@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -94,7 +95,7 @@ type node struct {
 	name  string
 	disk  *sim.Disk
 	began map[contracts.Asset]contracts.Amount
-	up    bool // is meant to run
+	up    atomic.Bool // is meant to run; the hook ends it from any goroutine
 	loses bool
 	life  *sim.Life
 	desk  *swap.Desk
@@ -207,11 +208,14 @@ func (w *simulated) person(name string) (*node, error) {
 	if n := w.nodes[name]; n != nil {
 		return n, nil
 	}
-	n := &node{name: name, disk: sim.NewDisk(), began: map[contracts.Asset]contracts.Amount{}, up: true}
+	n := &node{name: name, disk: sim.NewDisk(), began: map[contracts.Asset]contracts.Amount{}}
+	n.up.Store(true)
 	if err := w.endow(name); err != nil {
 		return nil, err
 	}
+	w.mu.Lock()
 	w.nodes[name] = n
+	w.mu.Unlock()
 	for c, on := range w.chains {
 		assets := []contracts.Asset{contracts.Native(c)}
 		if c.EVM() {
@@ -287,7 +291,7 @@ func clockTime(_ []string, a slog.Attr) slog.Attr {
 // hook passes every point, counts it, and judges it.
 func (w *simulated) hook(p sim.Point) sim.Verdict {
 	w.mu.Lock()
-	v := sim.Pass
+	n, v := w.nodes[p.Node], sim.Pass
 	if w.judge != nil {
 		v = w.judge(len(w.points), p)
 	}
@@ -295,15 +299,15 @@ func (w *simulated) hook(p sim.Point) sim.Verdict {
 	for i, a := range w.armed {
 		if a.node == p.Node && strings.HasPrefix(p.What+" "+p.Of, a.deed) {
 			v, w.armed = a.verdict, slices.Delete(w.armed, i, i+1)
-			if n := w.nodes[p.Node]; n != nil && v != sim.LoseAnswer {
-				n.up = false // until the story starts it
+			if n != nil && v != sim.LoseAnswer {
+				n.up.Store(false) // until the story starts it
 			}
 			break
 		}
 	}
 	w.mu.Unlock()
-	if v != sim.StopBefore {
-		w.audit.before(p)
+	if v != sim.StopBefore && n != nil { // who follows no rules breaks none
+		w.audit.before(n, p)
 	}
 	return v
 }
@@ -356,7 +360,7 @@ func (w *simulated) Start(name string) error {
 	if err != nil {
 		return err
 	}
-	n.up = true
+	n.up.Store(true)
 	if n.life != nil {
 		return nil
 	}
@@ -372,7 +376,7 @@ func (w *simulated) Kill(name string) error {
 	if err != nil {
 		return err
 	}
-	n.up = false
+	n.up.Store(false)
 	if n.life == nil {
 		return nil
 	}
@@ -396,7 +400,7 @@ func (w *simulated) Pass(d time.Duration) error {
 			}
 		}
 		for _, n := range w.sorted() {
-			if n.up && n.life == nil {
+			if n.up.Load() && n.life == nil {
 				time.Sleep(reviveAfter)
 				if err := w.run(n); err != nil {
 					return err
@@ -500,7 +504,7 @@ func (w *simulated) heal() {
 	w.mu.Unlock()
 	for _, n := range w.nodes {
 		n.disk.Fill(false)
-		n.up = true
+		n.up.Store(true)
 	}
 }
 
