@@ -71,8 +71,6 @@ func (w *simulated) arm(args []string) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.armed = append(w.armed, armed{args[0], args[2], verdicts[args[1]]})
 	return nil
 }
