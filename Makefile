@@ -4,6 +4,7 @@ SHELL := /bin/bash
 DEMO ?=
 TAGS := nomsgpack
 PKG ?= ./...
+SWEEPS := ^(TestCrashSweep|TestNoise|TestRandomStories)$$
 
 .PHONY: help demo test fast scenarios bench gas contracts generate parts fuzz sweep
 
@@ -18,11 +19,11 @@ test: parts contracts ## all tests: house, races, stories, real nodes
 	go vet -tags $(TAGS) ./...
 	cd adapters/devnet/smtnode && go vet ./...
 	@echo "building the tests" && go test -tags $(TAGS) -race -run '^$$' $(PKG) >/dev/null
-	go test -tags $(TAGS) -race -p 1 -timeout 30m $$(go list $(PKG) | grep -v '/scenario$$') # one after the other: real nodes want the machine
-	go test -tags $(TAGS) -timeout 30m -skip 'CrashSweep|Noise|RandomStories' ./scenario
+	go test -tags $(TAGS) -race -p 1 -timeout 30m -skip '$(SWEEPS)' $(PKG) # one after the other: real nodes want the machine
+	go test -tags $(TAGS) -timeout 30m -run '$(SWEEPS)' ./scenario # thousands of runs: the race detector has seen all they call
 
-sweep: ## a stop at every point of the stories, noise, and stories by seed: long
-	go test -tags $(TAGS) -timeout 120m -run 'CrashSweep|Noise|RandomStories' ./scenario
+sweep: ## a stop at every point of all stories, noise of many seeds, stories by seed (PHOTON_SEEDS): long
+	PHOTON_SWEEP=all PHOTON_SEEDS=$${PHOTON_SEEDS:-2000} go test -tags $(TAGS) -timeout 300m -run '$(SWEEPS)' ./scenario
 
 fast: ## the tests without race detector and real nodes
 	go test -tags $(TAGS) -short $(PKG)
