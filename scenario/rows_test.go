@@ -131,7 +131,7 @@ var rows = []row{
 
 	{"E1", "stopped_before_the_first_save", ""},
 	{"E2", "stored_lock_is_sent_again no_lock_after_the_last_moment own_lock_not_sent_late", ""},
-	{"E3", "stored_lock_is_sent_again", ""},
+	{"E3", "stored_lock_is_sent_again answer_of_the_store_is_lost", ""},
 	{"E4", "scenario:TestCrashSweep", ""},
 	{"E5", "stopped_before_the_lock no_lock_after_the_last_moment", ""},
 	{"E6", "chain_is_down_for_an_hour", ""},
@@ -158,7 +158,7 @@ var rows = []row{
 	{"F3", "stale_node adapters/evm:TestStaleHead adapters/utxo:TestNodeFallsBehind", ""},
 	{"F4", "lying_node secret_kept_when_locks_shrink adapters/utxo:TestAgree adapters/evm:TestAgree", ""},
 	{"F5", "sent_into_the_void", ""},
-	{"F6", "gas_rises adapters/evm:TestGapIsFilled adapters/evm:TestRaisesWhatIsInTheWay", ""},
+	{"F6", "answer_of_the_store_is_lost gas_rises adapters/evm:TestGapIsFilled adapters/evm:TestRaisesWhatIsInTheWay", ""},
 	{"F7", "adapters/evm:TestSendAnswers adapters/evm:TestClassify", ""},
 	{"F8", "adapters/evm:TestRedeemedByAnother", ""},
 	{"F9", "adapters/evm:TestLogRangeLimited adapters/evm:TestRescanIsOnePass", ""},

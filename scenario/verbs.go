@@ -192,7 +192,7 @@ func (p *player) quote(ctx context.Context, args []string) error {
 // take takes a maker's newest offer. Who is stopped meanwhile looks at his list
 // of swaps before he takes it again.
 func (p *player) take(ctx context.Context, args []string) error {
-	before, err := p.world.Trades(args[0])
+	before, err := p.taken(args[0])
 	if err != nil {
 		return err
 	}
@@ -204,10 +204,21 @@ func (p *player) take(ctx context.Context, args []string) error {
 		if err := p.world.Pass(10 * time.Second); err != nil {
 			return err
 		}
-		if now, err := p.world.Trades(args[0]); err == nil && len(now) > len(before) {
+		if now, err := p.taken(args[0]); err == nil && now > before {
 			return nil
 		}
 	}
+}
+
+// taken counts the offers that a person has taken.
+func (p *player) taken(who string) (n int, err error) {
+	all, err := p.world.Trades(who)
+	for _, t := range all {
+		if t.Role == trade.First {
+			n++
+		}
+	}
+	return n, err
 }
 
 func (p *player) takeOnce(ctx context.Context, args []string) error {

@@ -236,7 +236,7 @@ func (d *Desk) again(ctx context.Context, l Ledger, t trade.Trade, o trade.Order
 // storeAndSend is the two saves of a transaction: its bytes are stored, then
 // broadcast. One that cannot be stored is never sent.
 func (d *Desk) storeAndSend(ctx context.Context, l Ledger, txs ...trade.Tx) error {
-	if err := d.keep(ctx, l, txs...); err != nil {
+	if err := d.keep(ctx, txs...); err != nil {
 		return err
 	}
 	for _, tx := range txs {
@@ -251,11 +251,10 @@ func (d *Desk) storeAndSend(ctx context.Context, l Ledger, txs ...trade.Tx) erro
 	return nil
 }
 
-func (d *Desk) keep(ctx context.Context, l Ledger, txs ...trade.Tx) error {
+// keep stores txs. When the store fails they may be stored all the same: what they
+// reserve is not given to another in what is left of this run.
+func (d *Desk) keep(ctx context.Context, txs ...trade.Tx) error {
 	if err := d.Store.SaveTxs(ctx, txs...); err != nil {
-		for _, tx := range txs {
-			l.Release(tx)
-		}
 		return fmt.Errorf("%w: %w", errFatal, err)
 	}
 	return nil
@@ -280,9 +279,6 @@ func (d *Desk) lock(ctx context.Context, l Ledger, t trade.Trade, o trade.Order)
 		return fmt.Errorf("prepare lock: %w", err)
 	}
 	if err := d.journalLock(t); err != nil {
-		for _, tx := range txs {
-			l.Release(tx)
-		}
 		return fmt.Errorf("%w: %w", errFatal, err)
 	}
 	return d.storeAndSend(ctx, l, txs...)
@@ -320,7 +316,7 @@ func (d *Desk) redeem(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 		if held.Held = w.Together; !held.Held {
 			return d.storeAndSend(ctx, l, *held)
 		}
-		if err := d.keep(ctx, l, *held); err != nil {
+		if err := d.keep(ctx, *held); err != nil {
 			return err
 		}
 	}
@@ -343,10 +339,11 @@ func late(t trade.Trade) bool {
 	return t.Role == trade.First && t.Secret == nil && unix(time.Now()) > t.AloneBy()
 }
 
-// mayShow is the last look before the secret is given away. While it is certainly
-// not out, it is kept in when it has become late or a lock counts no longer. Once
-// it may be out, it is kept in only when the partner could refund, who would have
-// done worse had he known it. over says that it was missed.
+// mayShow is the last look before the secret is given away: it is kept in while a
+// lock does not count, and when it has become late. That it may be out already
+// changes only the end: then there is no more waiting once time is short, and it is
+// kept in only when the partner could refund, who would have done worse had he
+// known it. over says that it was missed.
 func (d *Desk) mayShow(ctx context.Context, id contracts.Hash, out bool) (over bool, err error) {
 	t, err := d.find(ctx, id)
 	if err != nil || t.Secret != nil {
@@ -355,14 +352,14 @@ func (d *Desk) mayShow(ctx context.Context, id contracts.Hash, out bool) (over b
 	if end := t.Theirs.Fate.End; end != nil && end.Kind == trade.ByTime {
 		return false, fmt.Errorf("%w: the partner takes his lock back with %s", trade.ErrTooLate, end.TxID)
 	}
-	last := t.AloneBy()
+	now, last := unix(time.Now()), t.AloneBy()
 	if out {
 		last = t.Theirs.Terms.Expiry
 	}
-	if unix(time.Now()) > last {
+	switch {
+	case now > last:
 		return true, d.tell(ctx, id, trade.Missed{})
-	}
-	if out {
+	case now > t.AloneBy():
 		return false, nil
 	}
 	if err := t.StillCounts(); err != nil {
@@ -380,7 +377,7 @@ func (d *Desk) refund(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 		if err != nil {
 			return err
 		}
-		if err := d.keep(ctx, l, tx); err != nil {
+		if err := d.keep(ctx, tx); err != nil {
 			return err
 		}
 		if err := d.tell(ctx, t.ID, trade.RefundSigned{}); err != nil {

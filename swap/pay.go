@@ -71,7 +71,7 @@ func (d *Desk) Send(ctx context.Context, id contracts.Hash, asset contracts.Asse
 	}
 	tx.Pays = pays
 	// Whoever asked may have gone: that is no failure of the store.
-	if err := d.keep(context.WithoutCancel(ctx), l, tx); err != nil {
+	if err := d.keep(context.WithoutCancel(ctx), tx); err != nil {
 		d.fail(err)
 		return trade.Tx{}, err
 	}

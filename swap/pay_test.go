@@ -122,7 +122,7 @@ func TestStoreThatFailsAPaymentEndsTheDesk(t *testing.T) {
 		if err := <-k.done; !errors.Is(err, full) {
 			t.Errorf("the desk ended with %v", err)
 		}
-		if len(k.btc.did(trade.Send)) != 1 || len(k.btc.released) != 1 {
+		if len(k.btc.did(trade.Send)) != 1 || len(k.btc.released) != 0 { // it may be stored all the same
 			t.Errorf("sent %v, released %d", k.btc.did(trade.Send), len(k.btc.released))
 		}
 		k.stop()
