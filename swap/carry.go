@@ -359,7 +359,7 @@ func (d *Desk) mayShow(ctx context.Context, id contracts.Hash, out bool) (over b
 	switch {
 	case now > last:
 		return true, d.tell(ctx, id, trade.Missed{})
-	case now > t.AloneBy():
+	case now > t.AloneBy(), out && t.Ours.Fate.End != nil: // he has used it
 		return false, nil
 	}
 	if err := t.StillCounts(); err != nil {
