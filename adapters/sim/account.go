@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math/big"
@@ -49,14 +48,17 @@ func (a *Account) Party(context.Context, uint64) (contracts.Party, error) {
 	return at[:], nil
 }
 
-// Balance is our money at the newest block.
+// Balance is our money at the newest block, less what waiting transactions of
+// ours take.
 func (a *Account) Balance(_ context.Context, asset contracts.Asset) (confirmed, pending contracts.Amount, err error) {
 	if err := a.lookout.ask(); err != nil {
 		return confirmed, pending, err
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.chain.mu.Lock()
 	defer a.chain.mu.Unlock()
-	confirmed, err = a.chain.balance(a.address(), asset)
+	confirmed, err = a.free(asset)
 	return confirmed, pending, err
 }
 
@@ -91,6 +93,9 @@ type call struct {
 }
 
 // Prepare makes and signs what o asks for.
+// Errors: trade.ErrShort, trade.ErrNotYet, trade.ErrTooLate, trade.ErrSecret,
+// trade.ErrSpent when the leg was locked before or has ended, trade.ErrStatus,
+// contracts.ErrTerms, contracts.ErrAddress.
 func (a *Account) Prepare(_ context.Context, o trade.Order) ([]trade.Tx, error) {
 	if err := a.lookout.ask(); err != nil {
 		return nil, err
@@ -99,6 +104,9 @@ func (a *Account) Prepare(_ context.Context, o trade.Order) ([]trade.Tx, error) 
 	defer a.mu.Unlock()
 	a.chain.mu.Lock()
 	defer a.chain.mu.Unlock()
+	if o.Terms.Asset.Chain != a.chain.chain {
+		return nil, fmt.Errorf("%w: %s on %s", contracts.ErrTerms, o.Terms.Asset, a.chain.chain)
+	}
 	if o.Purpose == trade.Send {
 		return a.pay(o)
 	}
@@ -109,61 +117,72 @@ func (a *Account) Prepare(_ context.Context, o trade.Order) ([]trade.Tx, error) 
 	if o.Terms.Contract != a.chain.lock {
 		return nil, fmt.Errorf("%w: contract %s", contracts.ErrTerms, o.Terms.Contract)
 	}
-	if o.Purpose == trade.Lock {
-		return a.lock(o, s)
+	switch fate := a.chain.told(trade.Watch{Terms: o.Terms}, 1<<62); o.Purpose {
+	case trade.Lock:
+		return a.lock(o, s, fate)
+	case trade.Redeem, trade.Refund:
+		return a.claim(o, s, fate)
 	}
-	answer, err := a.chain.ask(a.chain.lock, s.StateCall())
-	if err != nil {
-		return nil, err
-	}
-	now, err := contracts.ReadState(answer)
-	if err != nil {
-		return nil, err
-	}
-	expired := a.chain.time() >= o.Terms.Expiry
-	switch {
-	case !now.Locked:
-		return nil, fmt.Errorf("%w: %s: leg is not locked", trade.ErrSpent, a.chain.chain)
-	case o.Purpose == trade.Redeem && expired:
-		return nil, fmt.Errorf("%w: %s: redeem at %d", trade.ErrTooLate, a.chain.chain, a.chain.time())
-	case o.Purpose == trade.Refund && !expired:
-		return nil, fmt.Errorf("%w: %s: refund at %d", trade.ErrNotYet, a.chain.chain, a.chain.time())
-	case o.Purpose == trade.Redeem:
-		return a.seal(o, call{trade.Redeem, a.chain.lock, contracts.Amount{}, s.RedeemCallFrom(a.address(), *o.Secret), s.RedeemGas()})
-	}
-	return a.seal(o, call{trade.Refund, a.chain.lock, contracts.Amount{}, s.RefundCall(), s.RefundGas()})
+	return nil, fmt.Errorf("%w: %s has no %q", trade.ErrStatus, a.chain.chain, o.Purpose)
 }
 
-// lock makes the lock, behind an approval where that is needed.
-func (a *Account) lock(o trade.Order, s contracts.Swap) ([]trade.Tx, error) {
-	have, err := a.chain.balance(a.address(), o.Terms.Asset)
-	if err != nil {
-		return nil, err
+// claim redeems or refunds a leg that is locked and whose time it is.
+func (a *Account) claim(o trade.Order, s contracts.Swap, fate trade.Fate) ([]trade.Tx, error) {
+	if o.Purpose == trade.Redeem && (o.Secret == nil || o.Secret.Hash() != o.Terms.Hash) {
+		return nil, fmt.Errorf("%w: %s", trade.ErrSecret, o.ID)
 	}
-	need := o.Terms.Amount
-	if o.Terms.Asset.IsNative() {
-		need = need.Plus(contracts.Units(a.chain.price * 2 * (s.LockGas() + s.RefundGas())))
+	now, expired := a.chain.time(), a.chain.time() >= o.Terms.Expiry
+	seen := o.Spot != nil && o.Spot.Height > 0 && o.Spot.Height < uint64(len(a.chain.blocks))
+	switch {
+	case fate.End != nil, fate.Lock == nil && seen:
+		return nil, fmt.Errorf("%w: %s: leg is not locked", trade.ErrSpent, a.chain.chain)
+	case fate.Lock == nil:
+		return nil, fmt.Errorf("%w: %s: leg is not locked", trade.ErrNotYet, a.chain.chain)
+	case o.Purpose == trade.Redeem && expired:
+		return nil, fmt.Errorf("%w: %s: redeem at %d", trade.ErrTooLate, a.chain.chain, now)
+	case o.Purpose == trade.Refund && !expired:
+		return nil, fmt.Errorf("%w: %s: refund at %d", trade.ErrNotYet, a.chain.chain, now)
+	case o.Purpose == trade.Redeem:
+		return a.seal(o, 0, call{trade.Redeem, a.chain.lock, contracts.Amount{}, s.RedeemCallFrom(a.address(), *o.Secret), s.RedeemGas()})
 	}
-	if have.Less(need) {
-		return nil, fmt.Errorf("%w: %s: have %s, need %s", trade.ErrShort, o.Terms.Asset, have, need)
+	return a.seal(o, 0, call{trade.Refund, a.chain.lock, contracts.Amount{}, s.RefundCall(), s.RefundGas()})
+}
+
+// lock makes the lock, behind approvals where they are needed. A second lock of
+// one leg is never made: nobody can be sure that the first will not be mined.
+func (a *Account) lock(o trade.Order, s contracts.Swap, fate trade.Fate) ([]trade.Tx, error) {
+	if us := a.address(); string(o.Terms.Refunder) != string(us[:]) {
+		return nil, fmt.Errorf("%w: refunder %s, we are %s", contracts.ErrTerms, o.Terms.Refunder, us)
+	}
+	if fate.Lock != nil {
+		return nil, fmt.Errorf("%w: %s: locked in block %d", trade.ErrSpent, a.chain.chain, fate.Lock.Height)
+	}
+	for _, h := range a.waiting() {
+		if h.as.ID == o.ID && h.as.Side == o.Side && h.as.Purpose == trade.Lock {
+			return nil, fmt.Errorf("%w: %s: lock %s waits to be mined", trade.ErrSpent, a.chain.chain, h.as.TxID)
+		}
 	}
 	data, value := s.LockCall()
 	calls := []call{{trade.Lock, a.chain.lock, value, data, s.LockGas()}}
-	if !o.Terms.Asset.IsNative() {
-		answer, err := a.chain.ask(o.Terms.Asset.Token, contracts.AllowanceCall(a.address(), a.chain.lock))
+	if token := o.Terms.Asset.Token; !o.Terms.Asset.IsNative() {
+		if err := a.holds(o.Terms); err != nil {
+			return nil, err
+		}
+		allowed, err := a.allowed(token)
 		if err != nil {
 			return nil, err
 		}
-		allowed, err := contracts.ReadTokens(answer)
-		if err != nil {
-			return nil, err
+		approve := func(x contracts.Amount) call {
+			return call{trade.Approve, token, contracts.Amount{}, contracts.ApproveCall(a.chain.lock, x), contracts.ApproveGas}
 		}
 		if allowed.Less(o.Terms.Amount) {
-			approve := call{trade.Approve, o.Terms.Asset.Token, contracts.Amount{}, contracts.ApproveCall(a.chain.lock, o.Terms.Amount), contracts.ApproveGas}
-			calls = slices.Insert(calls, 0, approve)
+			calls = slices.Insert(calls, 0, approve(o.Terms.Amount))
+			if !allowed.IsZero() { // some tokens change none that is not zero
+				calls = slices.Insert(calls, 0, approve(contracts.Amount{}))
+			}
 		}
 	}
-	return a.seal(o, calls...)
+	return a.seal(o, s.RefundGas(), calls...)
 }
 
 // pay sends to a person.
@@ -174,19 +193,35 @@ func (a *Account) pay(o trade.Order) ([]trade.Tx, error) {
 	name, _, _ := strings.Cut(o.To, ".")
 	to := addressOf(Keys(name), a.chain.chain)
 	if o.Terms.Asset.IsNative() {
-		return a.seal(o, call{trade.Send, to, o.Terms.Amount, nil, contracts.SendGas})
+		return a.seal(o, 0, call{trade.Send, to, o.Terms.Amount, nil, contracts.SendGas})
 	}
-	return a.seal(o, call{trade.Send, o.Terms.Asset.Token, contracts.Amount{}, contracts.TransferCall(to, o.Terms.Amount), contracts.TransferGas})
+	if err := a.holds(o.Terms); err != nil {
+		return nil, err
+	}
+	return a.seal(o, 0, call{trade.Send, o.Terms.Asset.Token, contracts.Amount{}, contracts.TransferCall(to, o.Terms.Amount), contracts.TransferGas})
 }
 
-// seal gives calls their nonces and signs them.
-func (a *Account) seal(o trade.Order, calls ...call) (txs []trade.Tx, err error) {
+// seal gives calls their nonces and signs them, if the account pays for them and
+// for twice this much gas more, which is kept for what is still to come.
+func (a *Account) seal(o trade.Order, kept uint64, calls ...call) (txs []trade.Tx, err error) {
+	price := a.chain.price * 5 / 4
+	need := contracts.Units(a.chain.price * 2 * kept)
+	for _, k := range calls {
+		need = need.Plus(k.value).Plus(contracts.Units(price * k.gas))
+	}
+	coin := contracts.Native(a.chain.chain)
+	have, err := a.free(coin)
+	if err != nil {
+		return nil, err
+	}
+	if have.Less(need) {
+		return nil, fmt.Errorf("%w: %s: have %s, need %s", trade.ErrShort, coin, have, need)
+	}
 	for _, k := range calls {
 		nonce := a.chain.state.GetNonce(a.address())
 		for a.held[nonce].tx != nil {
 			nonce++
 		}
-		price := a.chain.price * 5 / 4
 		tx, err := a.sign(o, k.purpose, &types.LegacyTx{Nonce: nonce, GasPrice: new(big.Int).SetUint64(price), Gas: k.gas, To: &k.to,
 			Value: k.value.Uint256().ToBig(), Data: k.data})
 		if err != nil {
@@ -226,45 +261,82 @@ func (a *Account) Send(_ context.Context, tx trade.Tx) error {
 }
 
 // Hasten makes the first of o's transactions anew that holds up the rest: with its
-// nonce and a higher price while it waits, with another nonce when it failed or
-// its own was used by another.
+// nonce and a higher price while it waits. A redeem or refund that was displaced
+// or reverted is made again; a lock never is, nor the approval before it.
+// Errors: trade.ErrNotYet when all are well paid, mined, or cannot be paid better
+// within what is at stake; trade.ErrSpent for a lock that is lost; trade.ErrShort;
+// as Prepare for what is made again.
 func (a *Account) Hasten(ctx context.Context, o trade.Order, _ trade.Tx) (trade.Tx, error) {
 	if err := a.lookout.ask(); err != nil {
 		return trade.Tx{}, err
 	}
-	for _, h := range a.lane(o) {
-		a.chain.mu.Lock()
-		next, mined := a.chain.state.GetNonce(a.address()), a.chain.find(h.tx.Hash())
-		a.chain.mu.Unlock()
-		switch {
-		case mined != nil && !mined.failed:
-		case mined != nil || h.tx.Nonce() < next:
-			txs, err := a.Prepare(ctx, o)
-			if err != nil {
-				return trade.Tx{}, err
-			}
-			return txs[len(txs)-1], nil
-		case h.tx.GasPrice().Uint64() < a.chain.Price():
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			price := max(a.price(), h.tx.GasPrice().Uint64()*9/8)
-			return a.sign(o, h.as.Purpose, &types.LegacyTx{Nonce: h.tx.Nonce(), GasPrice: new(big.Int).SetUint64(price), Gas: h.tx.Gas(), To: h.tx.To(),
-				Value: h.tx.Value(), Data: h.tx.Data()})
+	lane := a.lane(o)
+	if len(lane) == 0 {
+		return a.anew(ctx, o)
+	}
+	asked := a.chain.Price()
+	for _, h := range lane {
+		if h.tx.GasPrice().Uint64() < asked {
+			return a.raise(o, h, max(asked*5/4, h.tx.GasPrice().Uint64()*9/8))
 		}
 	}
 	return trade.Tx{}, fmt.Errorf("%w: %s: nothing holds up the %s", trade.ErrNotYet, a.chain.chain, o.Purpose)
 }
 
-// lane is what was made for o, by nonce.
+// anew makes again what nothing that waits does any more.
+func (a *Account) anew(ctx context.Context, o trade.Order) (trade.Tx, error) {
+	f := a.chain.Fate(trade.Watch{Terms: o.Terms})
+	done := map[trade.Purpose]bool{
+		trade.Lock:   f.Lock != nil,
+		trade.Redeem: f.End != nil && f.End.Kind == trade.BySecret,
+		trade.Refund: f.End != nil && f.End.Kind == trade.ByTime,
+	}
+	switch {
+	case done[o.Purpose]:
+		return trade.Tx{}, fmt.Errorf("%w: %s: the %s is done", trade.ErrNotYet, a.chain.chain, o.Purpose)
+	case o.Purpose != trade.Redeem && o.Purpose != trade.Refund:
+		return trade.Tx{}, fmt.Errorf("%w: %s: the %s is lost", trade.ErrSpent, a.chain.chain, o.Purpose)
+	}
+	txs, err := a.Prepare(ctx, o)
+	if err != nil {
+		return trade.Tx{}, err
+	}
+	return txs[0], nil
+}
+
+// raise makes h with its nonce at another price.
+func (a *Account) raise(o trade.Order, h given, price uint64) (trade.Tx, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	fee, old := contracts.Units(price*h.tx.Gas()), contracts.Units(h.tx.GasPrice().Uint64()*h.tx.Gas())
+	claims := o.Purpose == trade.Redeem || o.Purpose == trade.Refund
+	if claims && o.Terms.Asset.IsNative() && o.Terms.Amount.Less(fee) {
+		return trade.Tx{}, fmt.Errorf("%w: %s: %s at stake, the next fee is %s", trade.ErrNotYet, a.chain.chain, o.Terms.Amount, fee)
+	}
+	a.chain.mu.Lock()
+	have, err := a.free(contracts.Native(a.chain.chain))
+	a.chain.mu.Unlock()
+	if err != nil {
+		return trade.Tx{}, err
+	}
+	if more := fee.Minus(old); have.Less(more) {
+		return trade.Tx{}, fmt.Errorf("%w: %s: have %s, need %s more", trade.ErrShort, a.chain.chain, have, more)
+	}
+	return a.sign(o, h.as.Purpose, &types.LegacyTx{Nonce: h.tx.Nonce(), GasPrice: new(big.Int).SetUint64(price), Gas: h.tx.Gas(), To: h.tx.To(),
+		Value: h.tx.Value(), Data: h.tx.Data()})
+}
+
+// lane is what was made for o and waits, by nonce.
 func (a *Account) lane(o trade.Order) (lane []given) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, h := range a.held {
+	a.chain.mu.Lock()
+	defer a.chain.mu.Unlock()
+	for _, h := range a.waiting() {
 		if h.as.ID == o.ID && h.as.Side == o.Side && (h.as.Purpose == o.Purpose || (h.as.Purpose == trade.Approve && o.Purpose == trade.Lock)) {
 			lane = append(lane, h)
 		}
 	}
-	slices.SortFunc(lane, func(x, y given) int { return cmp.Compare(x.tx.Nonce(), y.tx.Nonce()) })
 	return lane
 }
 

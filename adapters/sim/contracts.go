@@ -243,7 +243,7 @@ func (e *Contracts) Relay(raw []byte) error {
 		return fmt.Errorf("%w: %s: %v", ErrRefused, e.chain, err)
 	}
 	if next := e.state.GetNonce(from); tx.Nonce() < next {
-		if e.find(tx.Hash()) != nil {
+		if x := e.find(tx.Hash()); x != nil && !x.failed {
 			return nil // mined
 		}
 		return fmt.Errorf("%w: %s: nonce %d, the next is %d", trade.ErrSpent, e.chain, tx.Nonce(), next)
@@ -354,14 +354,19 @@ func (e *Contracts) Reorg(depth int, drop bool) {
 }
 
 // fate is what the blocks say of a leg.
-func (e *Contracts) fate(w trade.Watch, upTo uint64) (f trade.Fate) {
+func (e *Contracts) fate(w trade.Watch, upTo uint64) trade.Fate {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.told(w, upTo)
+}
+
+// told is fate while e.mu is held.
+func (e *Contracts) told(w trade.Watch, upTo uint64) (f trade.Fate) {
 	s, err := contracts.NewSwap(w.Terms)
 	if err != nil {
 		return f
 	}
 	key := s.Key()
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	for height, b := range e.blocks {
 		if uint64(height) < w.From || uint64(height) > upTo || f.End != nil {
 			continue
