@@ -209,13 +209,20 @@ func (l *lookout) see(w trade.Watch, upTo uint64) trade.Fate {
 }
 
 // Agree compares f with what the other endpoints say, who do not lie.
+// Errors: trade.ErrNotYet while the lock is not mined, ErrDown.
 func (l *lookout) Agree(_ context.Context, w trade.Watch, f trade.Fate) error {
 	if err := l.ask(); err != nil {
 		return err
 	}
+	if f.Lock == nil || f.Lock.Height == 0 {
+		return fmt.Errorf("%w: %s: the lock is not mined", trade.ErrNotYet, l.chain.name())
+	}
 	truth := l.chain.fate(w, 1<<62)
-	if truth.Lock == nil || f.Lock == nil || truth.Lock.TxID != f.Lock.TxID || truth.Lock.Index != f.Lock.Index {
+	if at := truth.Lock; at == nil || f.Lock.TxID != at.TxID || f.Lock.Index != at.Index || f.Lock.Height != at.Height {
 		return fmt.Errorf("%w: %s: others see no such lock", ErrDown, l.chain.name())
+	}
+	if f.End == nil && truth.End != nil {
+		return fmt.Errorf("%w: %s: others see that the lock is spent", ErrDown, l.chain.name())
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package sim
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -124,9 +123,15 @@ func (p *Purse) CheckAddress(address string) error {
 }
 
 // Prepare makes and signs what o asks for.
+// Errors: trade.ErrShort, trade.ErrNotYet, trade.ErrSecret, trade.ErrStatus,
+// contracts.ErrTerms, contracts.ErrAddress, contracts.ErrDust, and what signing
+// says.
 func (p *Purse) Prepare(_ context.Context, o trade.Order) ([]trade.Tx, error) {
 	if err := p.ask(); err != nil {
 		return nil, err
+	}
+	if o.Terms.Asset != contracts.Native(p.chain.chain) {
+		return nil, fmt.Errorf("%w: %s on %s", contracts.ErrTerms, o.Terms.Asset, p.chain.chain)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -167,6 +172,7 @@ func (p *Purse) lock(o trade.Order) ([]trade.Tx, error) {
 	back.Purpose, back.Spot = trade.Refund, &trade.Spot{TxID: lock.TxID, Amount: o.Terms.Amount}
 	refund, err := p.claim(back, 0)
 	if err != nil {
+		p.release(lock)
 		return nil, err
 	}
 	refund.Held = true
@@ -175,8 +181,14 @@ func (p *Purse) lock(o trade.Order) ([]trade.Tx, error) {
 
 // pay pays o's amount to a script: its first output; the second is the rest.
 func (p *Purse) pay(o trade.Order, to []byte) (trade.Tx, error) {
-	value, _ := o.Terms.Amount.Uint64()
-	want, have := int64(value), int64(0)
+	want, err := p.sum(o.Terms.Amount)
+	if err != nil {
+		return trade.Tx{}, err
+	}
+	if err := contracts.CheckPayout(p.chain.chain, want, to, 0); err != nil {
+		return trade.Tx{}, err
+	}
+	have := int64(0)
 	msg := wire.NewMsgTx(2)
 	var ins []coin
 	fee := p.price(contracts.LockVSize)
@@ -222,29 +234,60 @@ func (p *Purse) signCoins(msg *wire.MsgTx, ins []coin) (err error) {
 	return nil
 }
 
+// maxMoney is above the supply of both coins, in smallest units.
+const maxMoney = 84e14
+
+// sum is an amount below the supply. Errors: contracts.ErrTerms.
+func (p *Purse) sum(a contracts.Amount) (int64, error) {
+	n, ok := a.Uint64()
+	if !ok || n > maxMoney {
+		return 0, fmt.Errorf("%w: %s: %s is above the supply", contracts.ErrTerms, p.chain.chain, a)
+	}
+	return int64(n), nil
+}
+
+// worth is the value of o's lock. Errors: trade.ErrStatus when o names none.
+func (p *Purse) worth(o trade.Order) (int64, error) {
+	if o.Spot == nil {
+		return 0, fmt.Errorf("%w: %s: %s of a lock that nobody named", trade.ErrStatus, p.chain.chain, o.Purpose)
+	}
+	return p.sum(o.Spot.Amount)
+}
+
+// outpoint is where o's lock lies.
+func outpoint(o trade.Order) wire.OutPoint {
+	return wire.OutPoint{Hash: onWire(o.Spot.TxID), Index: o.Spot.Index}
+}
+
 // claim redeems or refunds o's lock by its script, with this fee or the present
 // price.
 func (p *Purse) claim(o trade.Order, fee int64) (trade.Tx, error) {
+	value, err := p.worth(o)
+	if err != nil {
+		return trade.Tx{}, err
+	}
 	script, err := contracts.NewScript(o.Terms)
 	if err != nil {
 		return trade.Tx{}, err
 	}
-	value, _ := o.Spot.Amount.Uint64()
-	out, key := wire.OutPoint{Hash: onWire(o.Spot.TxID), Index: o.Spot.Index}, p.keys.SwapKey(p.chain.chain, o.Number)
-	prevs := txscript.NewCannedPrevOutputFetcher(script.Output(), int64(value))
+	out, key := outpoint(o), p.keys.SwapKey(p.chain.chain, o.Number)
+	prevs := txscript.NewCannedPrevOutputFetcher(script.Output(), value)
 	if fee == 0 {
 		fee = p.price(contracts.RedeemVSize)
 	}
-	fee = min(fee, int64(value)/2)
-	if err := contracts.CheckPayout(p.chain.chain, int64(value), p.script(), fee); err != nil {
+	fee = min(fee, value/2)
+	if err := contracts.CheckPayout(p.chain.chain, value, p.script(), fee); err != nil {
 		return trade.Tx{}, err
 	}
 	var msg *wire.MsgTx
 	if o.Purpose == trade.Redeem {
-		msg = script.Redeem(out, int64(value), p.script(), fee)
+		if o.Secret == nil {
+			return trade.Tx{}, fmt.Errorf("%w: %s: redeem without it", trade.ErrSecret, p.chain.chain)
+		}
+		msg = script.Redeem(out, value, p.script(), fee)
 		err = script.SignRedeem(msg, 0, prevs, key, *o.Secret)
 	} else {
-		msg = script.Refund(out, int64(value), p.script(), fee)
+		msg = script.Refund(out, value, p.script(), fee)
 		err = script.SignRefund(msg, 0, prevs, key)
 	}
 	if err != nil {
@@ -296,7 +339,9 @@ func (p *Purse) Hasten(_ context.Context, o trade.Order, tx trade.Tx) (trade.Tx,
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.chain.replaces && o.Spot != nil && len(msg.TxIn) == 1 && (o.Purpose == trade.Redeem || msg.LockTime != 0) {
+	spends := o.Spot != nil && len(msg.TxIn) == 1 && msg.TxIn[0].PreviousOutPoint == outpoint(o)
+	open := o.Purpose == trade.Redeem || p.chain.head(1<<62).Time > o.Terms.Expiry
+	if p.chain.replaces && spends && open { // a joint refund before its time has no script to fall back to
 		return p.claim(o, max(p.price(contracts.RedeemVSize), int64(paid)*2))
 	}
 	return p.child(o, msg, here, max(0, want-int64(paid)))
@@ -329,11 +374,20 @@ func (p *Purse) Resume(_ context.Context, txs []trade.Tx) error {
 	if err := p.life.Alive(); err != nil {
 		return err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return p.each(txs, func(at wire.OutPoint, by chainhash.Hash) { p.held[at] = by })
 }
 
 // Release gives back what a transaction that was never sent had reserved.
 func (p *Purse) Release(tx trade.Tx) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.release(tx)
+}
+
+// release is Release while p.mu is held.
+func (p *Purse) release(tx trade.Tx) {
 	// What we made parses.
 	_ = p.each([]trade.Tx{tx}, func(at wire.OutPoint, by chainhash.Hash) {
 		if p.held[at] == by {
@@ -342,9 +396,8 @@ func (p *Purse) Release(tx trade.Tx) {
 	})
 }
 
+// each does something to all that transactions spend. p.mu is held.
 func (p *Purse) each(txs []trade.Tx, do func(wire.OutPoint, chainhash.Hash)) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	for _, tx := range txs {
 		msg := wire.NewMsgTx(2)
 		if err := msg.Deserialize(bytes.NewReader(tx.Raw)); err != nil {
@@ -355,98 +408,4 @@ func (p *Purse) each(txs []trade.Tx, do func(wire.OutPoint, chainhash.Hash)) err
 		}
 	}
 	return nil
-}
-
-// A session is our half of one joint signature.
-type session struct {
-	purse *Purse
-	order trade.Order
-	keys  *contracts.KeySession
-	msg   *wire.MsgTx
-	prevs txscript.PrevOutputFetcher
-	fee   int64
-	ask   trade.CosignRequest
-}
-
-// begin makes a key session with randomness that no other has.
-func (p *Purse) begin(o trade.Order) (contracts.Script, *contracts.KeySession, error) {
-	script, err := contracts.NewScript(o.Terms)
-	if err != nil {
-		return contracts.Script{}, nil, err
-	}
-	p.mu.Lock()
-	p.nonces++
-	random := sha256.Sum256(fmt.Append(nil, p.life.Node, p.chain.chain, p.nonces, time.Now().UnixNano()))
-	p.mu.Unlock()
-	keys, err := script.NewSession(p.keys.SwapKey(p.chain.chain, o.Number), random)
-	return script, keys, err
-}
-
-// Propose begins a session that spends o's lock to our wallet.
-func (p *Purse) Propose(_ context.Context, o trade.Order) (trade.CosignSession, error) {
-	if err := p.ask(); err != nil {
-		return nil, err
-	}
-	script, keys, err := p.begin(o)
-	if err != nil {
-		return nil, err
-	}
-	value, _ := o.Spot.Amount.Uint64()
-	fee, nonce := min(p.price(contracts.TogetherVSize), int64(value)/2), keys.Nonce()
-	s := &session{purse: p, order: o, keys: keys, fee: fee,
-		msg:   script.Together(wire.OutPoint{Hash: onWire(o.Spot.TxID), Index: o.Spot.Index}, int64(value), p.script(), fee),
-		prevs: txscript.NewCannedPrevOutputFetcher(script.Output(), int64(value)),
-		ask: trade.CosignRequest{ID: o.ID, Chain: p.chain.chain, Purpose: o.Purpose, TxID: o.Spot.TxID, Index: o.Spot.Index,
-			To: p.script(), Fee: contracts.Units(uint64(fee)), Nonce: nonce[:]}}
-	if o.Purpose == trade.Redeem {
-		s.ask.Secret = o.Secret.Reveal()
-	}
-	return s, nil
-}
-
-// Request is what the partner needs to sign.
-func (s *session) Request() trade.CosignRequest { return s.ask }
-
-// Finish checks the partner's half and returns the whole transaction.
-func (s *session) Finish(a trade.CosignAnswer) (trade.Tx, error) {
-	if len(a.Nonce) != 66 || len(a.Partial) != 32 {
-		return trade.Tx{}, fmt.Errorf("%w: %d and %d bytes", contracts.ErrPartial, len(a.Nonce), len(a.Partial))
-	}
-	if _, err := s.keys.Sign(s.msg, 0, s.prevs, [66]byte(a.Nonce)); err != nil {
-		return trade.Tx{}, err
-	}
-	var err error
-	if s.msg.TxIn[0].Witness, err = s.keys.Combine([32]byte(a.Partial)); err != nil {
-		return trade.Tx{}, err
-	}
-	return s.purse.record(s.order, s.msg, s.fee), nil
-}
-
-// Cosign signs our half of a transaction that we build ourselves.
-func (p *Purse) Cosign(_ context.Context, o trade.Order, q trade.CosignRequest) (none trade.CosignAnswer, err error) {
-	if err := p.ask(); err != nil {
-		return none, err
-	}
-	value, _ := o.Spot.Amount.Uint64()
-	if q.TxID != o.Spot.TxID || q.Index != o.Spot.Index || len(q.Nonce) != 66 {
-		return none, fmt.Errorf("%w: asked about another lock", trade.ErrStatus)
-	}
-	fee, ok := q.Fee.Uint64()
-	if !ok || fee > value {
-		return none, fmt.Errorf("%w: fee %s of %d", contracts.ErrDust, q.Fee, value)
-	}
-	if err := contracts.CheckPayout(p.chain.chain, int64(value), q.To, int64(fee)); err != nil {
-		return none, err
-	}
-	script, keys, err := p.begin(o)
-	if err != nil {
-		return none, err
-	}
-	msg := script.Together(wire.OutPoint{Hash: onWire(o.Spot.TxID), Index: o.Spot.Index}, int64(value), q.To, int64(fee))
-	half, err := keys.Sign(msg, 0, txscript.NewCannedPrevOutputFetcher(script.Output(), int64(value)), [66]byte(q.Nonce))
-	if err != nil {
-		return none, err
-	}
-	nonce := keys.Nonce()
-	return trade.CosignAnswer{Nonce: nonce[:], Partial: half[:]}, nil
 }
