@@ -91,7 +91,7 @@ func (w *simulated) noise(args []string) (err error) {
 
 // upsetChain does what a verb says to a chain, or to one person's way to it.
 func (w *simulated) upsetChain(verb string, args []string) error {
-	of := map[string]int{"reorg": 0, "fees": 0, "idle": 0, "busy": 0, "halt": 0, "resume": 0, "down": 1, "up": 1, "stale": 1, "lie": 1, "lose": 1}
+	of := map[string]int{"reorg": 0, "fees": 0, "idle": 0, "busy": 0, "favour": 0, "halt": 0, "resume": 0, "down": 1, "up": 1, "stale": 1, "lie": 1, "lose": 1}
 	at, known := of[verb]
 	if !known || len(args) <= at {
 		return fmt.Errorf("%w: %s", ErrNotHere, verb)
@@ -119,6 +119,8 @@ func (w *simulated) upsetChain(verb string, args []string) error {
 		charge(on, times)
 	case "idle", "busy":
 		on.Idle(verb == "idle")
+	case "favour":
+		on.Favour()
 	case "halt":
 		delete(w.next, c)
 	case "resume":

@@ -84,7 +84,7 @@ var rows = []row{
 	{"C3", "", delegates},
 	{"C4", "adapters/utxo:TestRefusedOrders", ""},
 	{"C5", "lock_waits_at_a_low_fee alice_locks_at_the_last_moment", ""},
-	{"C6", "", notYet + "what a mined lock paid is not looked at anywhere, so nothing can refuse it"},
+	{"C6", "cheap_lock_is_mined contract_cheap_lock_is_mined", ""},
 	{"C7", "fees_rise_twentyfold swap:TestWhatIsStaleIsMadeAgain", ""},
 	{"C8", "adapters/evm:TestReserve", ""},
 	{"C9", "adapters/smt:TestPrice", ""},

@@ -34,6 +34,7 @@ var (
 // A chain is what the simulated world does with one.
 type chain interface {
 	Mine()
+	Favour()
 	Reorg(depth int, drop bool)
 	Idle(idle bool)
 	Height() uint64

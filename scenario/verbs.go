@@ -42,7 +42,7 @@ func init() {
 	}
 	for name, usage := range map[string]string{
 		"cut": "cut alice bob", "join": "join alice bob", "down": "down alice btc", "up": "up alice btc", "stale": "stale alice btc",
-		"lie": "lie alice btc", "lose": "lose alice btc", "reorg": "reorg btc 2 [drop]", "fees": "fees btc x20", "idle": "idle btc", "busy": "busy btc",
+		"lie": "lie alice btc", "lose": "lose alice btc", "reorg": "reorg btc 2 [drop]", "fees": "fees btc x20", "idle": "idle btc", "busy": "busy btc", "favour": "favour btc: a block takes what waits, whatever it pays",
 		"halt": "halt btc: no blocks", "resume": "resume btc", "wipe": "wipe alice: her database is lost, not her keys", "full": "full alice", "empty": "empty alice", "noise": "noise 7 [double] [delay=5s] [lose]", "crash": "crash alice before|after|lost \"send BTC lock\"",
 		"loses": "loses alice: she stays away too long, and may lose",
 	} {

@@ -285,11 +285,22 @@ func (e *Contracts) find(id common.Hash) *executed {
 func (e *Contracts) Mine() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.mine(max(uint64(time.Now().Unix()), e.time()+1))
-	e.pokeAll()
+	e.mine()
 }
 
-func (e *Contracts) mine(at uint64) {
+// Favour makes a block of all that waits and has its turn, whatever it pays.
+func (e *Contracts) Favour() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	asked := e.price
+	e.price = 0
+	e.mine()
+	e.price = asked
+}
+
+// mine makes a block. e.mu is held.
+func (e *Contracts) mine() {
+	at := max(uint64(time.Now().Unix()), e.time()+1)
 	height := uint64(len(e.blocks))
 	var done []executed
 	if len(e.pool) > 0 && !e.idle {
@@ -309,6 +320,7 @@ func (e *Contracts) mine(at uint64) {
 		}
 	}
 	e.append(at, done)
+	e.pokeAll()
 }
 
 // execute runs tx if it is its turn; gone says that it waits no longer.

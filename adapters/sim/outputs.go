@@ -188,6 +188,21 @@ func (o *Outputs) Idle(idle bool) {
 func (o *Outputs) Mine() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.mine()
+}
+
+// Favour makes a block of all that waits, whatever it pays.
+func (o *Outputs) Favour() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	asked := o.rate
+	o.rate = 0
+	o.mine()
+	o.rate = asked
+}
+
+// mine makes a block. o.mu is held.
+func (o *Outputs) mine() {
 	at := max(time.Now().Unix(), o.median(o.tip())+1)
 	var take, keep []*wire.MsgTx
 	chosen := o.chosen()
