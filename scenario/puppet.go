@@ -23,7 +23,7 @@ func init() {
 		"forge":   {usage: "forge mallory bob [first=-1] [second=+1] [hash=zero] [expiry=-1] [start=+600] [party=swapped] …: takes his offer, changed", least: 2, asks: true},
 		"bait":    {usage: "bait mallory give=10eth want=0.5btc [accept=never|wrong|twice]: makes an offer", least: 3},
 		"fund":    {usage: "fund mallory [short=1|times=3|split|script=other|hash=other|expiry=-60]: locks his leg, changed", least: 1},
-		"grab":    {usage: "grab mallory: redeems the partner's lock with the secret", least: 1, asks: true},
+		"grab":    {usage: "grab mallory: redeems the partner's lock with the secret, his own or one that his lock shows", least: 1, asks: true},
 		"back":    {usage: "back mallory: refunds his own lock", least: 1, asks: true},
 		"respend": {usage: "respend mallory: pays the coins of his lock to himself", least: 1, asks: true},
 		"tell":    {usage: "tell mallory bob wrong secret|secret|refund|abandon|garbage|huge|version|unknown|again", least: 3, asks: true},
@@ -83,8 +83,7 @@ func (w *simulated) act(verb string, args []string) error {
 	case "fund":
 		err = p.fund(args[1:])
 	case "grab":
-		secret := p.keys.Secret(p.trade.Number)
-		err = p.spend(trade.Theirs, trade.Redeem, &secret)
+		err = p.spend(trade.Theirs, trade.Redeem, p.secret())
 	case "back":
 		err = p.spend(trade.Ours, trade.Refund, nil)
 	case "respend":
@@ -383,6 +382,20 @@ func (p *puppet) respend() error {
 		return err
 	}
 	return l.Send(p.world.ctx, txs[len(txs)-1])
+}
+
+// secret is his own, or that with which the partner redeemed his lock; nil when
+// he knows none.
+func (p *puppet) secret() *contracts.Secret {
+	if p.trade.Role == trade.First {
+		own := p.keys.Secret(p.trade.Number)
+		return &own
+	}
+	end := p.world.chains[p.trade.Ours.Terms.Asset.Chain].Fate(p.trade.Watches()[0]).End
+	if end == nil {
+		return nil
+	}
+	return end.Secret
 }
 
 // spend redeems their leg or refunds his.

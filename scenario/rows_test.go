@@ -99,7 +99,7 @@ var rows = []row{
 	{"D2", "lock_is_spent_elsewhere", ""},
 	{"D3", "reorganised_after_both_locked secret_kept_when_locks_shrink", ""},
 	{"D4", "redeem_is_reorganised_away", ""},
-	{"D5", "", notYet + "a story in which the refund takes the redeem's place in a reorganisation"},
+	{"D5", "late_redeem_is_reorganised_away contract_late_redeem_is_reorganised_away", ""},
 	{"D6", "reorganised_after_both_locked adapters/utxo:TestDeepReorganisation adapters/evm:TestForkDeeperThanKept", ""},
 	{"D7", "redeem_is_reorganised_away adapters/evm:TestForksAgainstFullRead", ""},
 	{"D8", "adapters/evm:TestForkDisplacesLock", ""},
