@@ -14,10 +14,11 @@
 // chain follows from its state, so a restart takes up both where they were.
 //
 // Start reading at [Desk.Run]; then [trade.Trade], which decides. The chapters:
-// offers.go (maker), take.go (taker), receive.go (messages in), tell.go
-// (messages out), carry.go and cosign.go (transactions), journal.go (what
-// survives a lost disk), pay.go (payments from the wallet), book.go (what people
-// ask), alarm.go (what they must see).
+// offers.go (maker), boards.go (offers where everybody sees them), take.go
+// (taker), receive.go (messages in), tell.go (messages out), carry.go and
+// cosign.go (transactions), journal.go (what survives a lost disk), pay.go
+// (payments from the wallet), book.go (what people ask), alarm.go (what they must
+// see).
 package swap
 
 import (
@@ -45,8 +46,10 @@ type Config struct {
 	Offers        Offers
 	Journal       Journal
 	Secrets       Secrets
-	Verify        func(identity string, digest contracts.Hash, signature []byte) error
+	Verify        trade.Verify
 	Profile       trade.Profile
+	Boards        []Board            // where our offers are put up and others' are read; may be empty
+	Assets        []contracts.Asset  // whose offers are looked for on boards
 	Realm         string             // "main", "test" or "dev"
 	RefundOnly    bool               // no new offers and trades; what is under way goes on
 	Notify        func(trade.Notice) // may be nil
@@ -63,6 +66,8 @@ type Desk struct {
 
 	failed chan error // a store that failed outside of the loop
 
+	boards []chan struct{} // beside Boards: something of ours has changed
+
 	taking sync.Mutex // one new trade at a time counts what is promised
 	paying sync.Map   // ids of the payments under way
 
@@ -70,6 +75,7 @@ type Desk struct {
 	trades map[contracts.Hash]trade.Trade // not at rest, and those whose partner may still ask
 	used   map[contracts.Hash]bool        // every hash that was ever in a trade
 	quotes map[contracts.Hash]quote
+	posted map[string][]trade.Offer // by board, as it was read last: checked, none of ours
 	heads  map[contracts.Chain]trade.Head
 	spoke  map[contracts.Chain]uint64 // Unix second of its last news, or of our start
 	alarms map[alarm]bool             // that are on
@@ -84,12 +90,15 @@ func New(cfg Config) *Desk {
 		Config: cfg, inbox: make(chan call, 256), told: make(chan struct{}, 1), ready: make(chan struct{}), ended: make(chan struct{}),
 		failed: make(chan error, 1),
 		trades: map[contracts.Hash]trade.Trade{}, used: map[contracts.Hash]bool{},
-		quotes: map[contracts.Hash]quote{}, heads: map[contracts.Chain]trade.Head{},
+		quotes: map[contracts.Hash]quote{}, posted: map[string][]trade.Offer{}, heads: map[contracts.Chain]trade.Head{},
 		spoke: map[contracts.Chain]uint64{}, alarms: map[alarm]bool{},
 		works: map[contracts.Chain]*work{},
 	}
 	for c := range cfg.Ledgers {
 		d.works[c] = newWork()
+	}
+	for range cfg.Boards {
+		d.boards = append(d.boards, make(chan struct{}, 1))
 	}
 	if d.Notify == nil {
 		d.Notify = func(trade.Notice) {}
@@ -115,6 +124,9 @@ func (d *Desk) Run(ctx context.Context) error {
 		for range workersPerChain {
 			g.Go(func() error { return d.worker(ctx, c) })
 		}
+	}
+	for i, b := range d.Boards {
+		g.Go(func() error { return d.followBoard(ctx, b, d.boards[i]) })
 	}
 	g.Go(func() error { return d.tellAll(ctx) })
 	g.Go(func() error { return d.loop(ctx) })

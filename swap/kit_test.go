@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -370,12 +371,22 @@ func (l *ledger) Cosign(_ context.Context, _ trade.Order, q trade.CosignRequest)
 
 // A line is the way to Bob, who takes in all unless answer says otherwise.
 type line struct {
-	mu     sync.Mutex
-	heard  []trade.Message
-	answer func(trade.Message) ([]byte, error)
+	mu      sync.Mutex
+	heard   []trade.Message
+	learned []string // whom it was told of, and where he is
+	answer  func(trade.Message) ([]byte, error)
 }
 
 func (l *line) Self() string { return "alice" }
+
+func (l *line) Reach() []string { return []string{"/ip4/192.0.2.1/tcp/8646"} }
+
+func (l *line) Learn(_ context.Context, identity string, at []string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.learned = append(l.learned, identity+" at "+strings.Join(at, " "))
+	return nil
+}
 
 func (l *line) Ask(_ context.Context, _ string, body []byte) ([]byte, error) {
 	m, err := trade.Decode(body)
@@ -519,7 +530,12 @@ func (d *disk) Offers(context.Context) ([]trade.Offer, error) {
 	return slices.Clone(d.offers), nil
 }
 
-func (d *disk) DropOffer(context.Context, contracts.Hash) error { return nil }
+func (d *disk) DropOffer(_ context.Context, id contracts.Hash) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.offers = slices.DeleteFunc(d.offers, func(o trade.Offer) bool { return o.Digest() == id })
+	return nil
+}
 
 func (d *disk) Append(records ...[]byte) error {
 	d.mu.Lock()

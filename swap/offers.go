@@ -30,7 +30,7 @@ func (d *Desk) Offer(ctx context.Context, draft trade.Draft) (trade.Offer, error
 		WantConfirmations: max(draft.WantConfirmations, d.Confirmations[draft.Want.Chain]),
 		GiveConfirmations: max(draft.GiveConfirmations, d.Confirmations[draft.Give.Chain]),
 		GiveContract:      d.Contracts[draft.Give.Chain], WantContract: d.Contracts[draft.Want.Chain],
-		Form: form,
+		Form: form, At: d.Peer.Reach(),
 	}
 	if now := unix(time.Now()); o.Expires <= now {
 		return trade.Offer{}, fmt.Errorf("%w: expires at %d, now %d", trade.ErrOffer, o.Expires, now)
@@ -47,6 +47,7 @@ func (d *Desk) Offer(ctx context.Context, draft trade.Draft) (trade.Offer, error
 		return trade.Offer{}, fmt.Errorf("save offer: %w", err)
 	}
 	d.Notify(trade.Notice{Kind: "offer", Text: o.Digest().String()})
+	d.pokeBoards()
 	return o, nil
 }
 
@@ -73,17 +74,20 @@ func (d *Desk) fits(o trade.Offer) error {
 	return d.Profile.Check(o)
 }
 
-// Import keeps an offer that somebody else made, however it came. Errors:
-// trade.ErrOffer.
-func (d *Desk) Import(ctx context.Context, o trade.Offer) error {
-	if now := unix(time.Now()); now > o.Expires {
-		return fmt.Errorf("%w: expired %d s ago", trade.ErrOffer, now-o.Expires)
-	}
+// vet refuses an offer of somebody else that does not stand, does not fit us or is
+// not signed. Errors: trade.ErrOffer.
+func (d *Desk) vet(o trade.Offer) error {
 	if err := d.fits(o); err != nil {
 		return err
 	}
-	if err := d.Verify(o.Maker, o.Digest(), o.Signature); err != nil {
-		return fmt.Errorf("%w: signature: %w", trade.ErrOffer, err)
+	return o.Vet(unix(time.Now()), d.Verify)
+}
+
+// Import keeps an offer that somebody else made, however it came. Errors:
+// trade.ErrOffer.
+func (d *Desk) Import(ctx context.Context, o trade.Offer) error {
+	if err := d.vet(o); err != nil {
+		return err
 	}
 	known, err := d.Offers(ctx)
 	if err != nil {
@@ -105,7 +109,7 @@ func (d *Desk) Offers(ctx context.Context) ([]trade.Offer, error) {
 	return slices.DeleteFunc(all, func(o trade.Offer) bool { return now > o.Expires }), nil
 }
 
-// offer finds one by its id. Errors: trade.ErrUnknown.
+// offer finds one that is kept by its id. Errors: trade.ErrUnknown.
 func (d *Desk) offer(ctx context.Context, id contracts.Hash) (trade.Offer, error) {
 	all, err := d.Offers(ctx)
 	if err != nil {
@@ -124,7 +128,11 @@ func (d *Desk) Withdraw(ctx context.Context, id contracts.Hash) error {
 	if _, err := d.offer(ctx, id); err != nil {
 		return err
 	}
-	return d.Config.Offers.DropOffer(ctx, id)
+	if err := d.Config.Offers.DropOffer(ctx, id); err != nil {
+		return fmt.Errorf("forget offer: %w", err)
+	}
+	d.pokeBoards()
+	return nil
 }
 
 // maxPages is how many pages of offers are had of one node at most.

@@ -85,6 +85,12 @@ type Cosigner interface {
 type Peer interface {
 	// Self is our identity.
 	Self() string
+	// Reach is where others elsewhere reach us, best first, without our identity:
+	// at most trade.MaxAt multiaddrs of at most trade.MaxAtLetter letters.
+	Reach() []string
+	// Learn notes where a node says that it can be reached, for when it is asked.
+	// No addresses are no error.
+	Learn(ctx context.Context, identity string, at []string) error
 	// Ask sends body to a node and returns its answer. It tries until ctx ends;
 	// whoever asks again is answered from the same state.
 	Ask(ctx context.Context, to string, body []byte) ([]byte, error)
@@ -113,6 +119,24 @@ type Offers interface {
 	SaveOffer(ctx context.Context, o trade.Offer) error
 	Offers(ctx context.Context) ([]trade.Offer, error)
 	DropOffer(ctx context.Context, id contracts.Hash) error
+}
+
+// A Board is a list of offers that some host keeps for everybody. It is a hint: it
+// can lie, leave out, and go away. In the house: the client in web.
+type Board interface {
+	// Name is its address, for people.
+	Name() string
+	// Offers returns those that give and want these assets, best rate first, as
+	// many as the board likes; nobody has checked them.
+	Offers(ctx context.Context, realm string, give, want contracts.Asset) ([]trade.Offer, error)
+	// Of returns what the board shows of a maker.
+	Of(ctx context.Context, realm, maker string) ([]trade.Offer, error)
+	// Post puts an offer up, or lets one that is up stay longer. Errors:
+	// trade.ErrOffer when the board refuses it and asking again is no use.
+	Post(ctx context.Context, o trade.Offer) error
+	// Withdraw takes an offer down; signature is the maker's, over
+	// trade.Withdrawal. One that is not up is no error.
+	Withdraw(ctx context.Context, id contracts.Hash, signature []byte) error
 }
 
 // A Journal is a small sealed log beside the mnemonic. With the two alone a lost

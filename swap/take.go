@@ -31,7 +31,7 @@ func (d *Desk) Quote(ctx context.Context, offer contracts.Hash, get contracts.Am
 	if d.RefundOnly {
 		return trade.Quote{}, trade.ErrClosed
 	}
-	o, err := d.offer(ctx, offer)
+	o, err := d.offerAnywhere(ctx, offer)
 	if err != nil {
 		return trade.Quote{}, err
 	}
@@ -97,9 +97,12 @@ func (d *Desk) Take(ctx context.Context, id contracts.Hash) (trade.Trade, error)
 	if !q.trade.IsZero() {
 		return d.find(ctx, q.trade)
 	}
-	o, err := d.offer(ctx, q.Offer)
+	o, err := d.offerAnywhere(ctx, q.Offer)
 	if err != nil {
 		return trade.Trade{}, err
+	}
+	if err := d.Peer.Learn(ctx, o.Maker, o.At); err != nil {
+		d.Log.Warn("addresses not kept", "partner", o.Maker, "err", err) // it may be known by others
 	}
 	affords, err := d.afford(ctx, q.Pay, q.PayAmount, q.LockFee)
 	if err != nil {

@@ -89,6 +89,28 @@ func (n *Node) Connect(ctx context.Context, addr string) (string, error) {
 	return id.String(), n.remember(ctx, p, at.String())
 }
 
+// Learn notes where a node has said that it can be reached, best first, without
+// its identity. It is asked for nothing yet: whoever answers there must prove who
+// he is. Errors: ErrIdentity, ErrAddress.
+func (n *Node) Learn(ctx context.Context, identity string, at []string) error {
+	id, _, err := parseIdentity(identity)
+	if err != nil {
+		return err
+	}
+	if id == n.host.ID() {
+		return nil
+	}
+	if _, err := multiaddrs(at); err != nil {
+		return err
+	}
+	for _, a := range slices.Backward(at[:min(len(at), maxGiven)]) {
+		if err := n.book.note(ctx, id, a, nil, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // A page is what a book says of one node.
 type page struct {
 	Given []string `json:"given,omitempty"` // to Connect, newest first

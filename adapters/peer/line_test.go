@@ -326,3 +326,63 @@ func TestBookIsBounded(t *testing.T) {
 		t.Errorf("a spoilt page is not written anew: %v", p)
 	}
 }
+
+// Where a node says that it is, another learns without asking it anything, keeps
+// it over a restart, and finds it there. A wrong word among them does no harm.
+func TestLearn(t *testing.T) {
+	shelf := &memoryBook{pages: map[string][]byte{}}
+	withA := func(c *Config) { c.Book = shelf }
+	a, b, c := newNode(t, 0, withA), newNode(t, 1), newNode(t, 2)
+	for _, n := range []*Node{b, c} {
+		n.Handle(func(_ context.Context, _ string, body []byte) ([]byte, error) { return body, nil })
+	}
+	at := b.Reach()
+	if len(at) != 1 || b.Addresses()[0] != at[0]+"/p2p/"+b.Self() {
+		t.Fatalf("%v is reached at %v", b.Addresses(), at)
+	}
+	for _, row := range []struct {
+		name, who string
+		at        []string
+		want      error
+	}{
+		{"no identity", "bob", at, ErrIdentity},
+		{"no multiaddr", b.Self(), []string{"192.0.2.1"}, ErrAddress},
+		{"nothing", b.Self(), nil, nil},
+		{"ourselves", a.Self(), at, nil},
+		{"where another is", b.Self(), c.Reach(), nil},
+		{"where he is, too", b.Self(), append([]string{"/ip4/127.0.0.1/tcp/1"}, at...), nil},
+	} {
+		if err := a.Learn(t.Context(), row.who, row.at); !errors.Is(err, row.want) || (row.want == nil && err != nil) {
+			t.Errorf("%s: %v, want %v", row.name, err, row.want)
+		}
+	}
+	if got := a.Connected(); len(got) != 0 {
+		t.Errorf("asked %v to learn where they are", got)
+	}
+	mustAsk(t, a, b.Self(), "found by what was learned")
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a = newNode(t, 0, withA)
+	mustAsk(t, a, b.Self(), "and after a restart")
+}
+
+// What is told to the world is where the world can come: loopback only when there
+// is nothing else.
+func TestReach(t *testing.T) {
+	long := "/dns4/" + repeat("a.", 50) + "a/tcp/1"
+	for _, row := range []struct{ announce, want []string }{
+		{[]string{"/ip4/127.0.0.1/tcp/1"}, []string{"/ip4/127.0.0.1/tcp/1"}},
+		{[]string{"/ip4/127.0.0.1/tcp/1", "/ip4/192.168.1.2/tcp/1", "/ip4/8.8.8.8/tcp/1"}, []string{"/ip4/8.8.8.8/tcp/1", "/ip4/192.168.1.2/tcp/1"}},
+		{[]string{long, "/dns4/photon.example/tcp/1"}, []string{"/dns4/photon.example/tcp/1"}},
+		{[]string{"/ip4/8.8.8.8/tcp/1", "/ip4/8.8.8.8/tcp/2", "/ip4/8.8.8.8/tcp/3", "/ip4/8.8.8.8/tcp/4"}, []string{"/ip4/8.8.8.8/tcp/1", "/ip4/8.8.8.8/tcp/2", "/ip4/8.8.8.8/tcp/3"}},
+	} {
+		n := newNode(t, 3, func(c *Config) { c.Announce = row.announce })
+		if got := n.Reach(); !slices.Equal(got, row.want) {
+			t.Errorf("%v: %v, want %v", row.announce, got, row.want)
+		}
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -23,8 +23,10 @@ import (
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"photon/contracts"
+	"photon/swap/trade"
 )
 
 // Why something is refused or not done. Each is wrapped with what it was.
@@ -250,6 +252,30 @@ func (n *Node) Addresses() []string {
 		all = append(all, fmt.Sprintf("%s/p2p/%s", a, n.host.ID()))
 	}
 	return all
+}
+
+// Reach is where others elsewhere can reach us, without our identity: public
+// addresses first, then those of private networks; loopback only if we listen
+// nowhere else. Long ones are left out.
+func (n *Node) Reach() []string {
+	var public, private, loopback []string
+	for _, a := range n.host.Addrs() {
+		s := a.String()
+		switch {
+		case len(s) > trade.MaxAtLetter:
+		case manet.IsIPLoopback(a):
+			loopback = append(loopback, s)
+		case manet.IsPrivateAddr(a):
+			private = append(private, s)
+		default:
+			public = append(public, s)
+		}
+	}
+	all := append(public, private...)
+	if len(all) == 0 {
+		all = loopback
+	}
+	return all[:min(len(all), trade.MaxAt)]
 }
 
 // Handle sets who answers requests.

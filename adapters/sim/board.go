@@ -97,6 +97,12 @@ func (l *Line) Answer(receive func(ctx context.Context, from string, raw []byte)
 // Self is the node's name.
 func (l *Line) Self() string { return l.life.Node }
 
+// Reach is nothing: here a name is enough.
+func (l *Line) Reach() []string { return nil }
+
+// Learn has nothing to note.
+func (l *Line) Learn(context.Context, string, []string) error { return nil }
+
 // Ask carries body to a node and its answer back. It tries once.
 func (l *Line) Ask(ctx context.Context, to string, body []byte) (answer []byte, err error) {
 	of := "?"

@@ -191,6 +191,10 @@ type silentPeer struct{}
 
 func (silentPeer) Self() string { return "us" }
 
+func (silentPeer) Reach() []string { return nil }
+
+func (silentPeer) Learn(context.Context, string, []string) error { return nil }
+
 func (silentPeer) Ask(_ context.Context, _ string, body []byte) ([]byte, error) {
 	m, err := trade.Decode(body)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,6 +32,22 @@ func everyMessage() []Message {
 		CosignAnswer{Nonce: bytes.Repeat([]byte{3}, 66), Partial: bytes.Repeat([]byte{4}, 32)},
 		OffersRequest{},
 		OffersAnswer{Offers: []Offer{offer, offer}},
+	}
+}
+
+// A full page of the longest offers that a maker of ours makes fits into one
+// message.
+func TestPageFits(t *testing.T) {
+	token := contracts.Address(bytes.Repeat([]byte{0xff}, 20))
+	o := Offer{
+		Maker: strings.Repeat("m", 53), Realm: "test", Form: contracts.P2WSH, Signature: make([]byte, 72), Expires: 1 << 53,
+		Give: contracts.Asset{Chain: contracts.ETH, Token: token}, Want: contracts.Asset{Chain: contracts.SMT, Token: token},
+		Min: power(256, -1), Max: power(256, -1), GiveOf: power(256, -1), WantOf: power(256, -1),
+		FirstTime: 1 << 20, SecondTime: 1 << 20, WantConfirmations: 1 << 53, GiveConfirmations: 1 << 53, GiveContract: token, WantContract: token,
+		At: slices.Repeat([]string{"/" + strings.Repeat("x", MaxAtLetter-1)}, MaxAt),
+	}
+	if raw := Encode(OffersAnswer{Offers: slices.Repeat([]Offer{o}, OffersPage)}); len(raw) > MaxMessage {
+		t.Errorf("%d bytes", len(raw))
 	}
 }
 

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/holiman/uint256"
 
 	"photon/contracts"
 )
@@ -31,7 +34,24 @@ type Offer struct {
 	GiveContract      contracts.Address `json:"giveContract"`      // HashLock of the second leg; zero on BTC and LTC
 	WantContract      contracts.Address `json:"wantContract"`      // HashLock of the first leg; zero on BTC and LTC
 	Form              contracts.Form    `json:"form"`              // of legs on BTC and LTC
+	At                []string          `json:"at,omitempty"`      // multiaddrs of the maker without his identity, best first: hints
 	Signature         []byte            `json:"signature"`         // of the maker's identity, over Digest
+}
+
+// What an offer may say of where its maker is, so that a page of offers fits into
+// one message.
+const (
+	MaxAt       = 3  // addresses
+	MaxAtLetter = 96 // letters of one
+)
+
+// A Verify checks a signature by a node's identity.
+type Verify func(identity string, digest contracts.Hash, signature []byte) error
+
+// Posted is an offer that a board shows.
+type Posted struct {
+	Offer Offer
+	Board string // its address
 }
 
 // Check refuses an offer that nobody could trade on. Errors: ErrOffer.
@@ -65,8 +85,75 @@ func (o Offer) Check() error {
 			return bad("contract %s on %s", leg.contract, leg.asset.Chain)
 		}
 	}
+	if err := checkAt(o.At); err != nil {
+		return err
+	}
 	_, err := o.Cost(o.Max)
 	return err
+}
+
+// checkAt refuses what cannot be addresses. That they lead to the maker and to
+// nobody else is for the transport to see. Errors: ErrOffer.
+func checkAt(at []string) error {
+	if len(at) > MaxAt {
+		return fmt.Errorf("%w: %d addresses", ErrOffer, len(at))
+	}
+	for _, a := range at {
+		if len(a) > MaxAtLetter || !strings.HasPrefix(a, "/") || strings.Contains(a, "/p2p/") || strings.ContainsFunc(a, notPlain) {
+			return fmt.Errorf("%w: address %.100q", ErrOffer, a)
+		}
+	}
+	return nil
+}
+
+// notPlain reports whether a letter may not stand in an address: it would grow
+// when it is written as JSON.
+func notPlain(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"\\<>&", r) }
+
+// Vet refuses an offer that does not stand at now, Unix seconds, or that its
+// maker did not sign. Errors: ErrOffer.
+func (o Offer) Vet(now uint64, verify Verify) error {
+	if now > o.Expires {
+		return fmt.Errorf("%w: expired %d s ago", ErrOffer, now-o.Expires)
+	}
+	if err := o.Check(); err != nil {
+		return err
+	}
+	if err := verify(o.Maker, o.Digest(), o.Signature); err != nil {
+		return fmt.Errorf("%w: signature: %w", ErrOffer, err)
+	}
+	return nil
+}
+
+// Withdrawal is what a maker signs to have a board take down his offer with this
+// id.
+func Withdrawal(id contracts.Hash) contracts.Hash {
+	return sha256.Sum256(append([]byte("photon withdraw\n"), id[:]...))
+}
+
+// A Rate is what Give of one asset costs in another: Want. Neither is zero.
+type Rate struct{ Give, Want contracts.Amount }
+
+// Rate is what the maker asks.
+func (o Offer) Rate() Rate { return Rate{o.GiveOf, o.WantOf} }
+
+// Cmp is -1, 0 or 1 as r is better for a taker than s, as good, or worse: as he
+// gets more, as much, or less for what he pays. It is exact: whole parts are
+// compared, then in the same way what is left of them, upside down.
+func (r Rate) Cmp(s Rate) int {
+	a, b, c, d := r.Give.Uint256(), r.Want.Uint256(), s.Give.Uint256(), s.Want.Uint256()
+	for sign := -1; ; sign = -sign {
+		var p, q uint256.Int
+		p.DivMod(a, b, a)
+		q.DivMod(c, d, c)
+		if by := p.Cmp(&q); by != 0 {
+			return sign * by
+		}
+		if a.IsZero() || c.IsZero() {
+			return sign * a.Cmp(c)
+		}
+		a, b, c, d = b, a, d, c
+	}
 }
 
 // Digest is what the maker signs: the hash of everything but the signature. It

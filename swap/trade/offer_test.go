@@ -6,6 +6,8 @@ import (
 	"errors"
 	"math/big"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/holiman/uint256"
@@ -47,6 +49,16 @@ func TestOfferCheck(t *testing.T) {
 		{"contract on want's chain of outputs", func(o *Offer) { o.WantContract = token }, false},
 		{"no contract on give's EVM chain", func(o *Offer) { onEVM(o); o.GiveContract = contracts.Address{} }, false},
 		{"no contract on want's EVM chain", func(o *Offer) { onEVM(o); o.WantContract = contracts.Address{} }, false},
+		{"as many addresses as may be", func(o *Offer) { o.At = slices.Repeat([]string{"/ip4/192.0.2.1/tcp/8646"}, MaxAt) }, true},
+		{"one address more", func(o *Offer) { o.At = slices.Repeat([]string{"/ip4/192.0.2.1/tcp/8646"}, MaxAt+1) }, false},
+		{"an address as long as may be", func(o *Offer) { o.At = []string{"/" + strings.Repeat("x", MaxAtLetter-1)} }, true},
+		{"an address one letter longer", func(o *Offer) { o.At = []string{"/" + strings.Repeat("x", MaxAtLetter)} }, false},
+		{"an empty address", func(o *Offer) { o.At = []string{""} }, false},
+		{"no multiaddr", func(o *Offer) { o.At = []string{"192.0.2.1:8646"} }, false},
+		{"an address of somebody", func(o *Offer) { o.At = []string{"/ip4/192.0.2.1/tcp/8646/p2p/16Uiu"} }, false},
+		{"an address with a blank", func(o *Offer) { o.At = []string{"/dns4/a b/tcp/1"} }, false},
+		{"an address that grows in JSON", func(o *Offer) { o.At = []string{"/dns4/a<b/tcp/1"} }, false},
+		{"an address that is not ASCII", func(o *Offer) { o.At = []string{"/dns4/é/tcp/1"} }, false},
 		{"a cost beyond all numbers", func(o *Offer) { o.WantOf = power(256, -1) }, false},
 	}
 	for _, row := range rows {
@@ -164,6 +176,8 @@ func TestDigestCoversEveryField(t *testing.T) {
 			*v = contracts.Native(contracts.SMT)
 		case *[]byte:
 			*v = append(*v, 1)
+		case *[]string:
+			*v = append(*v, "/x")
 		default:
 			t.Fatalf("no change for %s", field.Type)
 		}
@@ -292,4 +306,74 @@ func FuzzOffer(f *testing.F) {
 			t.Fatalf("%s\nis not\n%s", again, raw)
 		}
 	})
+}
+
+// Each row is one change to an offer that bob signed and that stands.
+func TestVet(t *testing.T) {
+	good := goodOffer()
+	signed := func(identity string, digest contracts.Hash, signature []byte) error {
+		if identity != "bob" || digest != good.Digest() || string(signature) != "signed" {
+			return errors.New("forged")
+		}
+		return nil
+	}
+	for _, row := range []struct {
+		name string
+		of   func(*Offer)
+		now  uint64
+		good bool
+	}{
+		{"good", func(*Offer) {}, good.Expires - 1, true},
+		{"its last second", func(*Offer) {}, good.Expires, true},
+		{"one second late", func(*Offer) {}, good.Expires + 1, false},
+		{"another signature", func(o *Offer) { o.Signature = []byte("signed?") }, start, false},
+		{"another maker", func(o *Offer) { o.Maker = "mallory" }, start, false},
+		{"another address", func(o *Offer) { o.At = []string{"/ip4/192.0.2.1/tcp/1"} }, start, false},
+		{"a better rate", func(o *Offer) { o.GiveOf = o.GiveOf.Plus(contracts.Units(1)) }, start, false},
+		{"not an offer", func(o *Offer) { o.Min = contracts.Amount{} }, start, false},
+	} {
+		o := good
+		o.Signature = []byte("signed")
+		row.of(&o)
+		if err := o.Vet(row.now, signed); (err == nil) != row.good || (err != nil && !errors.Is(err, ErrOffer)) {
+			t.Errorf("%s: %v", row.name, err)
+		}
+	}
+}
+
+// A withdrawal is of one offer, and is no offer.
+func TestWithdrawal(t *testing.T) {
+	a, b := goodOffer(), goodOffer()
+	b.Expires++
+	if Withdrawal(a.Digest()) == Withdrawal(b.Digest()) || Withdrawal(a.Digest()) == a.Digest() {
+		t.Error("one signature says two things")
+	}
+}
+
+// Rates compare as fractions of whole numbers do, up to the largest.
+func TestRateCmp(t *testing.T) {
+	amounts := rapid.Custom(func(t *rapid.T) contracts.Amount {
+		n := new(uint256.Int).SetBytes(rapid.SliceOfN(rapid.Byte(), 1, 32).Draw(t, "bytes"))
+		return contracts.AmountOf(n.Or(n, uint256.NewInt(1)))
+	})
+	fraction := func(r Rate) *big.Rat { return new(big.Rat).SetFrac(r.Give.Uint256().ToBig(), r.Want.Uint256().ToBig()) }
+	rapid.Check(t, func(t *rapid.T) {
+		a := Rate{amounts.Draw(t, "give"), amounts.Draw(t, "want")}
+		b := Rate{amounts.Draw(t, "give"), amounts.Draw(t, "want")}
+		if rapid.Bool().Draw(t, "same") {
+			b.Give, b.Want = a.Give, a.Want
+		}
+		if got, want := a.Cmp(b), fraction(b).Cmp(fraction(a)); got != want || b.Cmp(a) != -want {
+			t.Fatalf("%v and %v: %d, want %d", a, b, got, want)
+		}
+	})
+	for _, row := range []struct{ give, want, give2, want2 uint64 }{{1, 2, 2, 4}, {6, 3, 2, 1}, {7, 3, 14, 6}} {
+		a, b := Rate{contracts.Units(row.give), contracts.Units(row.want)}, Rate{contracts.Units(row.give2), contracts.Units(row.want2)}
+		if a.Cmp(b) != 0 {
+			t.Errorf("%v and %v are not as good", a, b)
+		}
+	}
+	if (Rate{contracts.Units(3), contracts.Units(2)}).Cmp(Rate{contracts.Units(4), contracts.Units(3)}) != -1 {
+		t.Error("one and a half for one is not better than one and a third")
+	}
 }
