@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -26,8 +27,9 @@ const (
 // routes are the operations of the document by method and Gin's path.
 type routes map[string]*routers.Route
 
-// readRoutes reads and checks the document.
-func readRoutes(raw []byte) (routes, error) {
+// readRoutes reads and checks the document. Only operations are taken of which one
+// tag is ours.
+func readRoutes(raw []byte, ours func(tag string) bool) (routes, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(raw)
 	if err != nil {
 		return nil, fmt.Errorf("web: read openapi.yaml: %w", err)
@@ -42,6 +44,9 @@ func readRoutes(raw []byte) (routes, error) {
 	all := make(routes)
 	for path, item := range doc.Paths.Map() {
 		for method, operation := range item.Operations() {
+			if !slices.ContainsFunc(operation.Tags, ours) {
+				continue
+			}
 			ginPath := strings.NewReplacer("{", ":", "}", "").Replace(path)
 			all[method+" "+ginPath] = &routers.Route{
 				Spec: doc, Path: path, PathItem: item, Method: method, Operation: operation,

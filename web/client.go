@@ -178,14 +178,21 @@ func unreachable(err error) error {
 }
 
 // answer reads the JSON of a good answer.
-func answer[T any](r *http.Response, err error) (T, error) {
+func answer[T any](r *http.Response, err error) (T, error) { return answerWithin[T](maxAnswer)(r, err) }
+
+// answerWithin is answer for one of at most so many bytes.
+func answerWithin[T any](most int64) func(*http.Response, error) (T, error) {
+	return func(r *http.Response, err error) (T, error) { return readAnswer[T](r, err, most) }
+}
+
+func readAnswer[T any](r *http.Response, err error, most int64) (T, error) {
 	var a T
 	body, err := opened(r, err)
 	if err != nil {
 		return a, err
 	}
 	defer body.Close()
-	raw, err := io.ReadAll(io.LimitReader(body, maxAnswer))
+	raw, err := io.ReadAll(io.LimitReader(body, most))
 	if err != nil {
 		return a, unreachable(err)
 	}

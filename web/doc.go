@@ -1,5 +1,7 @@
 // Package web is the world that calls us: the HTTP API of a node, its events,
-// and the Go client of it.
+// and the Go client of it. Beside it stands the board, which shows offers of many
+// makers to everybody: board.go serves it, shelf.go is its list, boardclient.go
+// asks one.
 //
 //	request ─▶ guard ─▶ check ─▶ handler ─▶ port        Maker Taker Book Wallet …
 //	           token    against   offers.go   (ports.go)
@@ -17,5 +19,6 @@
 // returns structs. Secrets and raw transactions are in no answer: view.go names
 // what is shown.
 //
-// Start reading at [New], then [Config] and ports.go. Callers start at [Client].
+// Start reading at [New], then [Config] and ports.go; of the board at [NewBoard].
+// Callers start at [Client].
 package web

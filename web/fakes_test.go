@@ -34,6 +34,7 @@ type desk struct {
 	hold   chan struct{}          // when set, Take and Send wait until it is closed
 	begun  chan struct{}          // gets one as Take or Send begins to wait
 	panics bool
+	posted []trade.Posted
 	mode   string
 	heads  map[contracts.Chain]trade.Head
 }
@@ -81,6 +82,12 @@ func (d *desk) Offers(context.Context) ([]trade.Offer, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Collect(maps.Values(d.offers)), d.fail
+}
+
+func (d *desk) Posted(context.Context) ([]trade.Posted, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.posted, d.fail
 }
 
 func (d *desk) Withdraw(_ context.Context, id contracts.Hash) error {

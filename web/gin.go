@@ -31,10 +31,35 @@ func (s *server) engine() *gin.Engine {
 		HandlerErrorFunc:         s.refuse,
 		ResponseErrorHandlerFunc: s.unsent,
 	})
-	api.RegisterHandlersWithOptions(e, strict, api.GinServerOptions{
+	api.RegisterHandlersWithOptions(served{e, s.routes}, strict, api.GinServerOptions{
 		ErrorHandler: func(c *gin.Context, err error, _ int) { s.refuse(c, malformed(err)) },
 	})
 	return e
+}
+
+// served registers, of all that the document has, what is served here.
+type served struct {
+	gin.IRouter
+	routes routes
+}
+
+func (s served) register(method, path string, handlers []gin.HandlerFunc) gin.IRoutes {
+	if s.routes[method+" "+path] == nil {
+		return s.IRouter
+	}
+	return s.IRouter.Handle(method, path, handlers...)
+}
+
+func (s served) GET(path string, handlers ...gin.HandlerFunc) gin.IRoutes {
+	return s.register(http.MethodGet, path, handlers)
+}
+
+func (s served) POST(path string, handlers ...gin.HandlerFunc) gin.IRoutes {
+	return s.register(http.MethodPost, path, handlers)
+}
+
+func (s served) DELETE(path string, handlers ...gin.HandlerFunc) gin.IRoutes {
+	return s.register(http.MethodDelete, path, handlers)
 }
 
 // malformed is an error of reading what the document let pass: refused by its
@@ -85,6 +110,12 @@ func (s *server) admit(c *gin.Context) {
 		s.refuse(c, err)
 		return
 	}
+	if s.board != nil {
+		if err := s.board.spare(c.Request); err != nil {
+			s.refuse(c, err)
+			return
+		}
+	}
 	if route == nil {
 		return // NoRoute or NoMethod answers
 	}
@@ -108,6 +139,8 @@ func (s *server) refuse(c *gin.Context, err error) {
 		c.Header("WWW-Authenticate", "Bearer")
 	case http.StatusServiceUnavailable:
 		c.Header("Retry-After", "1")
+	case http.StatusTooManyRequests:
+		c.Header("Retry-After", problem.Params["seconds"])
 	}
 	c.Abort()
 	write(c, problem)

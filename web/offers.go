@@ -8,13 +8,23 @@ import (
 	"photon/web/api"
 )
 
-// ListOffers gives every offer known.
+// ListOffers gives every offer known, and then those that boards show.
 func (s *server) ListOffers(ctx context.Context, _ api.ListOffersRequestObject) (api.ListOffersResponseObject, error) {
 	offers, err := s.Maker.Offers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return api.ListOffers200JSONResponse(s.viewOffers(offers)), nil
+	posted, err := s.Maker.Posted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	view := viewOffers(offers, s.Peers.Self())
+	for _, p := range posted {
+		o := viewOffer(p.Offer, s.Peers.Self())
+		o.Board = p.Board
+		view.Offers = append(view.Offers, o)
+	}
+	return api.ListOffers200JSONResponse(view), nil
 }
 
 // MakeOffer makes an offer of what the caller drafted.
@@ -27,7 +37,7 @@ func (s *server) MakeOffer(ctx context.Context, r api.MakeOfferRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	return api.MakeOffer201JSONResponse(s.viewOffer(offer)), nil
+	return api.MakeOffer201JSONResponse(viewOffer(offer, s.Peers.Self())), nil
 }
 
 // ImportOffer adds an offer received as text.
@@ -39,7 +49,7 @@ func (s *server) ImportOffer(ctx context.Context, r api.ImportOfferRequestObject
 	if err := s.Maker.Import(ctx, offer); err != nil {
 		return nil, err
 	}
-	return api.ImportOffer201JSONResponse(s.viewOffer(offer)), nil
+	return api.ImportOffer201JSONResponse(viewOffer(offer, s.Peers.Self())), nil
 }
 
 // WithdrawOffer drops an offer.
@@ -65,7 +75,7 @@ func (s *server) FetchOffers(ctx context.Context, r api.FetchOffersRequestObject
 	if err != nil {
 		return nil, ofPeer(err)
 	}
-	return api.FetchOffers200JSONResponse(s.viewOffers(offers)), nil
+	return api.FetchOffers200JSONResponse(viewOffers(offers, s.Peers.Self())), nil
 }
 
 // ofPeer is an error of asking another node: what has no name of its own is

@@ -15,6 +15,9 @@ type Maker interface {
 	Offer(context.Context, trade.Draft) (trade.Offer, error)
 	// Offers returns every offer known that has not expired, ours and others'.
 	Offers(context.Context) ([]trade.Offer, error)
+	// Posted returns the offers that boards show and that are known in no other
+	// way, each checked by the node itself.
+	Posted(context.Context) ([]trade.Posted, error)
 	// Withdraw drops the offer with this id. Errors: trade.ErrUnknown.
 	Withdraw(ctx context.Context, id contracts.Hash) error
 	// Import checks and stores an offer of another. Errors: trade.ErrOffer.

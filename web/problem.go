@@ -41,6 +41,7 @@ var refusals = []struct {
 }{
 	{errInvalid, http.StatusBadRequest, "invalid", "The request is not valid"},
 	{errToken, http.StatusUnauthorized, "token", "A token is needed"},
+	{errSigner, http.StatusForbidden, "signature", "Not signed by the maker"},
 	{errOrigin, http.StatusForbidden, "origin", "Pages of other hosts may not ask"},
 	{errRoute, http.StatusNotFound, "no_such_route", "Nothing is here"},
 	{errMethod, http.StatusMethodNotAllowed, "method", "Not with this method"},
@@ -48,6 +49,8 @@ var refusals = []struct {
 	{errMedia, http.StatusUnsupportedMediaType, "media", "The body must be JSON"},
 	{errHost, http.StatusMisdirectedRequest, "host", "Not asked under this name"},
 	{errKeyReused, http.StatusConflict, "key_reused", "The key was used for another request"},
+	{errRate, http.StatusTooManyRequests, "rate", "Too many from this address"},
+	{errFull, http.StatusServiceUnavailable, "full", "No place is left"},
 	{errBusy, http.StatusServiceUnavailable, "busy", "Too many at once"},
 	{errNotReady, http.StatusServiceUnavailable, "not_ready", "The node is not ready"},
 	{errNoChain, http.StatusUnprocessableEntity, "no_such_chain", "This node has no such chain"},

@@ -22,6 +22,9 @@ func OfferText(o trade.Offer) string {
 	return offerPrefix + base64.RawURLEncoding.EncodeToString(raw)
 }
 
+// IsOfferText reports whether text is meant to be an offer, good or not.
+func IsOfferText(text string) bool { return strings.HasPrefix(strings.TrimSpace(text), offerPrefix) }
+
 // ParseOffer reads what OfferText writes, with white space around it. It does
 // not check the signature. Errors: trade.ErrMessage.
 func ParseOffer(text string) (trade.Offer, error) {

@@ -9,22 +9,23 @@ import (
 )
 
 // viewOffers is offers as callers see them.
-func (s *server) viewOffers(offers []trade.Offer) api.Offers {
+func viewOffers(offers []trade.Offer, self string) api.Offers {
 	view := api.Offers{Offers: make([]api.Offer, len(offers))}
 	for i, o := range offers {
-		view.Offers[i] = s.viewOffer(o)
+		view.Offers[i] = viewOffer(o, self)
 	}
 	return view
 }
 
-func (s *server) viewOffer(o trade.Offer) api.Offer {
+// viewOffer is an offer as the node of self sees it; a board is nobody.
+func viewOffer(o trade.Offer, self string) api.Offer {
 	return api.Offer{
-		Id: o.Digest(), Maker: o.Maker, Ours: o.Maker == s.Peers.Self(), Realm: o.Realm,
+		Id: o.Digest(), Maker: o.Maker, Ours: o.Maker == self, Realm: o.Realm,
 		Give: o.Give, Want: o.Want, Min: o.Min, Max: o.Max, GiveOf: o.GiveOf, WantOf: o.WantOf, Expires: o.Expires,
 		FirstTime: o.FirstTime, SecondTime: o.SecondTime,
 		GiveConfirmations: o.GiveConfirmations, WantConfirmations: o.WantConfirmations,
 		GiveContract: viewContract(o.GiveContract), WantContract: viewContract(o.WantContract),
-		Form: string(o.Form), Text: OfferText(o),
+		Form: string(o.Form), At: o.At, Text: OfferText(o),
 	}
 }
 

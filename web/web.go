@@ -67,7 +67,8 @@ type server struct {
 	once     *once
 	figures  figures
 	routes   routes
-	notReady tally // how often in a row /readyz said no
+	notReady tally  // how often in a row /readyz said no
+	board    *board // nil on a node, which serves none
 
 	heartbeat time.Duration // between comments in /v1/events
 	writeWait time.Duration // that one write to an event reader may take
@@ -91,7 +92,7 @@ func newServer(c Config) (*server, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	routes, err := readRoutes(document)
+	routes, err := readRoutes(document, func(tag string) bool { return tag != boardTag })
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ type booth struct {
 
 	mu      sync.Mutex
 	offers  []trade.Offer
+	posted  []trade.Posted
 	draft   trade.Draft // the last offer that was made, as it was asked for
 	quotes  map[contracts.Hash]trade.Quote
 	life    map[contracts.Hash][]trade.Trade // what a swap is, look by look; the last stays
@@ -139,6 +140,13 @@ func (b *booth) Offers(ctx context.Context) ([]trade.Offer, error) {
 	return all, b.port(ctx)
 }
 
+func (b *booth) Posted(ctx context.Context) ([]trade.Posted, error) {
+	b.mu.Lock()
+	all := slices.Clone(b.posted)
+	b.mu.Unlock()
+	return all, b.port(ctx)
+}
+
 func (b *booth) Withdraw(ctx context.Context, id contracts.Hash) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -170,11 +178,15 @@ func (b *booth) Quote(ctx context.Context, id contracts.Hash, get contracts.Amou
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	i := slices.IndexFunc(b.offers, func(o trade.Offer) bool { return o.Digest() == id })
+	known := slices.Clone(b.offers)
+	for _, p := range b.posted {
+		known = append(known, p.Offer)
+	}
+	i := slices.IndexFunc(known, func(o trade.Offer) bool { return o.Digest() == id })
 	if i < 0 {
 		return trade.Quote{}, fmt.Errorf("offer %s: %w", id, trade.ErrUnknown)
 	}
-	o := b.offers[i]
+	o := known[i]
 	cost, err := o.Cost(get)
 	if err != nil {
 		return trade.Quote{}, err

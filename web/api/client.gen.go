@@ -112,6 +112,45 @@ type ClientInterface interface {
 	// Corresponds with GET /readyz (the `ShowReady` operationId).
 	ShowReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListBoard Offers that are up, the best rate for a taker first
+	//
+	// Rates are compared as numbers of smallest units, then ids, so the order is
+	// the same for everybody and a page begins where the one before ended,
+	// whatever comes and goes meanwhile. It says something within one pair: name
+	// both `give` and `want`. A board is a hint: check every offer yourself.
+	//
+	// Corresponds with GET /v1/board (the `ListBoard` operationId).
+	ListBoard(ctx context.Context, params *ListBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PostOfferWithBody Puts a signed offer up, or lets one that is up stay longer
+	//
+	// It stays for an hour, or until it expires if that is sooner; post it again
+	// before. A maker has 50 places: one more takes the place of his own that
+	// goes first.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/board (the `PostOffer` operationId).
+	PostOfferWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PostOffer Puts a signed offer up, or lets one that is up stay longer
+	//
+	// It stays for an hour, or until it expires if that is sooner; post it again
+	// before. A maker has 50 places: one more takes the place of his own that
+	// goes first.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/board (the `PostOffer` operationId).
+	PostOffer(ctx context.Context, body PostOfferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TakeDown Takes an offer down for its maker
+	//
+	// It cannot be put up again as long as it would have stayed. It may be repeated.
+	//
+	// Corresponds with DELETE /v1/board/{id} (the `TakeDown` operationId).
+	TakeDown(ctx context.Context, id Id, params *TakeDownParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// StreamEvents What happens, as server-sent events
 	//
 	// The event's name is `notice` and its data an `Event`. With `Last-Event-ID`
@@ -314,6 +353,85 @@ func (c *Client) ShowDocument(ctx context.Context, reqEditors ...RequestEditorFn
 // Corresponds with GET /readyz (the `ShowReady` operationId).
 func (c *Client) ShowReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowReadyRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBoard Offers that are up, the best rate for a taker first
+//
+// Rates are compared as numbers of smallest units, then ids, so the order is
+// the same for everybody and a page begins where the one before ended,
+// whatever comes and goes meanwhile. It says something within one pair: name
+// both `give` and `want`. A board is a hint: check every offer yourself.
+//
+// Corresponds with GET /v1/board (the `ListBoard` operationId).
+func (c *Client) ListBoard(ctx context.Context, params *ListBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBoardRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PostOfferWithBody Puts a signed offer up, or lets one that is up stay longer
+//
+// It stays for an hour, or until it expires if that is sooner; post it again
+// before. A maker has 50 places: one more takes the place of his own that
+// goes first.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/board (the `PostOffer` operationId).
+func (c *Client) PostOfferWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPostOfferRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PostOffer Puts a signed offer up, or lets one that is up stay longer
+//
+// It stays for an hour, or until it expires if that is sooner; post it again
+// before. A maker has 50 places: one more takes the place of his own that
+// goes first.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/board (the `PostOffer` operationId).
+func (c *Client) PostOffer(ctx context.Context, body PostOfferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPostOfferRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TakeDown Takes an offer down for its maker
+//
+// It cannot be put up again as long as it would have stayed. It may be repeated.
+//
+// Corresponds with DELETE /v1/board/{id} (the `TakeDown` operationId).
+func (c *Client) TakeDown(ctx context.Context, id Id, params *TakeDownParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTakeDownRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -808,6 +926,222 @@ func NewShowReadyRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListBoardRequest constructs an http.Request for the ListBoard method
+func NewListBoardRequest(server string, params *ListBoardParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/board")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Give != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "give", *params.Give, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Want != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "want", *params.Want, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Realm != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "realm", *params.Realm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Maker != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "maker", *params.Maker, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPostOfferRequest calls the generic PostOffer builder with application/json body
+func NewPostOfferRequest(server string, body PostOfferJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPostOfferRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPostOfferRequestWithBody constructs an http.Request for the PostOffer method, with any body, and a specified content type
+func NewPostOfferRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/board")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewTakeDownRequest constructs an http.Request for the TakeDown method
+func NewTakeDownRequest(server string, id Id, params *TakeDownParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/board/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Photon-Signature", params.PhotonSignature, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Photon-Signature", headerParam0)
+
 	}
 
 	return req, nil
@@ -1540,6 +1874,49 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /readyz (the `ShowReady` operationId).
 	ShowReadyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ShowReadyResponse, error)
 
+	// ListBoardWithResponse Offers that are up, the best rate for a taker first
+	//
+	// Rates are compared as numbers of smallest units, then ids, so the order is
+	// the same for everybody and a page begins where the one before ended,
+	// whatever comes and goes meanwhile. It says something within one pair: name
+	// both `give` and `want`. A board is a hint: check every offer yourself.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/board (the `ListBoard` operationId).
+	ListBoardWithResponse(ctx context.Context, params *ListBoardParams, reqEditors ...RequestEditorFn) (*ListBoardResponse, error)
+
+	// PostOfferWithBodyWithResponse Puts a signed offer up, or lets one that is up stay longer
+	//
+	// It stays for an hour, or until it expires if that is sooner; post it again
+	// before. A maker has 50 places: one more takes the place of his own that
+	// goes first.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/board (the `PostOffer` operationId).
+	PostOfferWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PostOfferResponse, error)
+
+	// PostOfferWithResponse Puts a signed offer up, or lets one that is up stay longer
+	//
+	// It stays for an hour, or until it expires if that is sooner; post it again
+	// before. A maker has 50 places: one more takes the place of his own that
+	// goes first.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/board (the `PostOffer` operationId).
+	PostOfferWithResponse(ctx context.Context, body PostOfferJSONRequestBody, reqEditors ...RequestEditorFn) (*PostOfferResponse, error)
+
+	// TakeDownWithResponse Takes an offer down for its maker
+	//
+	// It cannot be put up again as long as it would have stayed. It may be repeated.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/board/{id} (the `TakeDown` operationId).
+	TakeDownWithResponse(ctx context.Context, id Id, params *TakeDownParams, reqEditors ...RequestEditorFn) (*TakeDownResponse, error)
+
 	// StreamEventsWithResponse What happens, as server-sent events
 	//
 	// The event's name is `notice` and its data an `Event`. With `Last-Event-ID`
@@ -1889,6 +2266,159 @@ func (r ShowReadyResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ShowReadyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListBoardResponse200Headers the declared response headers of an HTTP 200 response for ListBoard
+type ListBoardResponse200Headers struct {
+	CacheControl string
+	ETag         string
+}
+
+// ListBoardResponse304Headers the declared response headers of an HTTP 304 response for ListBoard
+type ListBoardResponse304Headers struct {
+	CacheControl string
+	ETag         string
+}
+
+type ListBoardResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BoardPage
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListBoardResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *ListBoardResponse304Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBoardResponse) GetJSON200() *BoardPage {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListBoardResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBoardResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBoardResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBoardResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBoardResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PostOfferResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Offer
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PostOfferResponse) GetJSON201() *Offer {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PostOfferResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PostOfferResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PostOfferResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PostOfferResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PostOfferResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type TakeDownResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TakeDownResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TakeDownResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TakeDownResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TakeDownResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TakeDownResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -2722,6 +3252,73 @@ func (c *ClientWithResponses) ShowReadyWithResponse(ctx context.Context, reqEdit
 	return ParseShowReadyResponse(rsp)
 }
 
+// ListBoardWithResponse Offers that are up, the best rate for a taker first
+//
+// Rates are compared as numbers of smallest units, then ids, so the order is
+// the same for everybody and a page begins where the one before ended,
+// whatever comes and goes meanwhile. It says something within one pair: name
+// both `give` and `want`. A board is a hint: check every offer yourself.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/board (the `ListBoard` operationId).
+func (c *ClientWithResponses) ListBoardWithResponse(ctx context.Context, params *ListBoardParams, reqEditors ...RequestEditorFn) (*ListBoardResponse, error) {
+	rsp, err := c.ListBoard(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBoardResponse(rsp)
+}
+
+// PostOfferWithBodyWithResponse Puts a signed offer up, or lets one that is up stay longer
+//
+// It stays for an hour, or until it expires if that is sooner; post it again
+// before. A maker has 50 places: one more takes the place of his own that
+// goes first.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/board (the `PostOffer` operationId).
+func (c *ClientWithResponses) PostOfferWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PostOfferResponse, error) {
+	rsp, err := c.PostOfferWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePostOfferResponse(rsp)
+}
+
+// PostOfferWithResponse Puts a signed offer up, or lets one that is up stay longer
+//
+// It stays for an hour, or until it expires if that is sooner; post it again
+// before. A maker has 50 places: one more takes the place of his own that
+// goes first.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/board (the `PostOffer` operationId).
+func (c *ClientWithResponses) PostOfferWithResponse(ctx context.Context, body PostOfferJSONRequestBody, reqEditors ...RequestEditorFn) (*PostOfferResponse, error) {
+	rsp, err := c.PostOffer(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePostOfferResponse(rsp)
+}
+
+// TakeDownWithResponse Takes an offer down for its maker
+//
+// It cannot be put up again as long as it would have stayed. It may be repeated.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/board/{id} (the `TakeDown` operationId).
+func (c *ClientWithResponses) TakeDownWithResponse(ctx context.Context, id Id, params *TakeDownParams, reqEditors ...RequestEditorFn) (*TakeDownResponse, error) {
+	rsp, err := c.TakeDown(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTakeDownResponse(rsp)
+}
+
 // StreamEventsWithResponse What happens, as server-sent events
 //
 // The event's name is `notice` and its data an `Event`. With `Last-Event-ID`
@@ -3141,6 +3738,141 @@ func ParseShowReadyResponse(rsp *http.Response) (*ShowReadyResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListBoardResponse parses an HTTP response from a ListBoardWithResponse call
+func ParseListBoardResponse(rsp *http.Response) (*ListBoardResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBoardResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BoardPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListBoardResponse200Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers ListBoardResponse304Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers304 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePostOfferResponse parses an HTTP response from a PostOfferWithResponse call
+func ParsePostOfferResponse(rsp *http.Response) (*PostOfferResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PostOfferResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Offer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTakeDownResponse parses an HTTP response from a TakeDownWithResponse call
+func ParseTakeDownResponse(rsp *http.Response) (*TakeDownResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TakeDownResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

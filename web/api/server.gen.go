@@ -181,6 +181,13 @@ type Balances struct {
 	Balances []Balance `json:"balances"`
 }
 
+// BoardPage defines model for BoardPage.
+type BoardPage struct {
+	// Next The `after` of the next page; absent on the last
+	Next   string  `json:"next,omitempty,omitzero"`
+	Offers []Offer `json:"offers"`
+}
+
 // Chain defines model for Chain.
 type Chain = contracts.Chain
 
@@ -412,6 +419,12 @@ type NextStep string
 
 // Offer What a maker is ready to swap; the taker of it locks first
 type Offer struct {
+	// At Where the maker says that he is reached
+	At []string `json:"at,omitempty,omitzero"`
+
+	// Board Of a node only: the board that shows it, when it is known from nowhere else
+	Board string `json:"board,omitempty,omitzero"`
+
 	// Expires Unix seconds
 	Expires Time `json:"expires"`
 
@@ -684,6 +697,34 @@ type Id = Hash
 // Key defines model for Key.
 type Key = string
 
+// ListBoardParams defines parameters for ListBoard.
+type ListBoardParams struct {
+	// Give What the maker gives
+	Give *string `form:"give,omitempty" json:"give,omitempty"`
+
+	// Want What the maker wants
+	Want *string `form:"want,omitempty" json:"want,omitempty"`
+
+	// Realm Which networks: main, test, dev
+	Realm *string   `form:"realm,omitempty" json:"realm,omitempty"`
+	Maker *Identity `form:"maker,omitempty" json:"maker,omitempty"`
+
+	// Limit The most offers of a page; without it 50
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The `next` of the page before
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// IfNoneMatch The `ETag` of a page that is had
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// TakeDownParams defines parameters for TakeDown.
+type TakeDownParams struct {
+	// PhotonSignature The maker's signature over the SHA-256 of `photon withdraw`, a line feed and the 32 bytes of the id, in unpadded URL-safe base64
+	PhotonSignature string `json:"Photon-Signature"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
@@ -715,6 +756,9 @@ type SendFundsParams struct {
 	// IdempotencyKey Chosen by the caller, one for each thing that is to happen once
 	IdempotencyKey Key `json:"Idempotency-Key"`
 }
+
+// PostOfferJSONRequestBody defines body for PostOffer for application/json ContentType.
+type PostOfferJSONRequestBody = Import
 
 // MakeOfferJSONRequestBody defines body for MakeOffer for application/json ContentType.
 type MakeOfferJSONRequestBody = Draft
@@ -751,6 +795,15 @@ type ServerInterface interface {
 	// ShowReady Whether the node can serve; 503 `not_ready` when it cannot
 	// (GET /readyz)
 	ShowReady(c *gin.Context)
+	// ListBoard Offers that are up, the best rate for a taker first
+	// (GET /v1/board)
+	ListBoard(c *gin.Context, params ListBoardParams)
+	// PostOffer Puts a signed offer up, or lets one that is up stay longer
+	// (POST /v1/board)
+	PostOffer(c *gin.Context)
+	// TakeDown Takes an offer down for its maker
+	// (DELETE /v1/board/{id})
+	TakeDown(c *gin.Context, id Id, params TakeDownParams)
 	// StreamEvents What happens, as server-sent events
 	// (GET /v1/events)
 	StreamEvents(c *gin.Context, params StreamEventsParams)
@@ -860,6 +913,159 @@ func (siw *ServerInterfaceWrapper) ShowReady(c *gin.Context) {
 	}
 
 	siw.Handler.ShowReady(c)
+}
+
+// ListBoard operation middleware
+func (siw *ServerInterfaceWrapper) ListBoard(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBoardParams
+
+	// ------------- Optional query parameter "give" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "give", c.Request.URL.Query(), &params.Give, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter give: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "want" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "want", c.Request.URL.Query(), &params.Want, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter want: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "realm" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "realm", c.Request.URL.Query(), &params.Realm, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter realm: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "maker" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "maker", c.Request.URL.Query(), &params.Maker, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter maker: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", c.Request.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter after: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-None-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-None-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListBoard(c, params)
+}
+
+// PostOffer operation middleware
+func (siw *ServerInterfaceWrapper) PostOffer(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.PostOffer(c)
+}
+
+// TakeDown operation middleware
+func (siw *ServerInterfaceWrapper) TakeDown(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TakeDownParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "Photon-Signature" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Photon-Signature")]; found {
+		var PhotonSignature string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Photon-Signature, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Photon-Signature", valueList[0], &PhotonSignature, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Photon-Signature: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.PhotonSignature = PhotonSignature
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter Photon-Signature is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.TakeDown(c, id, params)
 }
 
 // StreamEvents operation middleware
@@ -1276,6 +1482,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/offers/:id", wrapper.WithdrawOffer)
 	router.POST(options.BaseURL+"/v1/peers", wrapper.ConnectPeer)
 	router.GET(options.BaseURL+"/v1/peers/:peer/offers", wrapper.FetchOffers)
+	router.GET(options.BaseURL+"/v1/board", wrapper.ListBoard)
+	router.POST(options.BaseURL+"/v1/board", wrapper.PostOffer)
+	router.DELETE(options.BaseURL+"/v1/board/:id", wrapper.TakeDown)
 	router.POST(options.BaseURL+"/v1/quotes", wrapper.MakeQuote)
 	router.GET(options.BaseURL+"/v1/swaps", wrapper.ListSwaps)
 	router.POST(options.BaseURL+"/v1/swaps", wrapper.TakeQuote)
@@ -1438,6 +1647,144 @@ type ShowReadydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ShowReadydefaultApplicationProblemPlusJSONResponse) VisitShowReadyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBoardRequestObject struct {
+	Params ListBoardParams
+}
+
+type ListBoardResponseObject interface {
+	VisitListBoardResponse(w http.ResponseWriter) error
+}
+
+type ListBoard200ResponseHeaders struct {
+	CacheControl string
+	ETag         string
+}
+
+type ListBoard200JSONResponse struct {
+	Body    BoardPage
+	Headers ListBoard200ResponseHeaders
+}
+
+func (response ListBoard200JSONResponse) VisitListBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBoard304ResponseHeaders struct {
+	CacheControl string
+	ETag         string
+}
+
+type ListBoard304Response struct {
+	Headers ListBoard304ResponseHeaders
+}
+
+func (response ListBoard304Response) VisitListBoardResponse(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListBoarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBoarddefaultApplicationProblemPlusJSONResponse) VisitListBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PostOfferRequestObject struct {
+	Body *PostOfferJSONRequestBody
+}
+
+type PostOfferResponseObject interface {
+	VisitPostOfferResponse(w http.ResponseWriter) error
+}
+
+type PostOffer201JSONResponse Offer
+
+func (response PostOffer201JSONResponse) VisitPostOfferResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PostOfferdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PostOfferdefaultApplicationProblemPlusJSONResponse) VisitPostOfferResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TakeDownRequestObject struct {
+	Id     Id `json:"id"`
+	Params TakeDownParams
+}
+
+type TakeDownResponseObject interface {
+	VisitTakeDownResponse(w http.ResponseWriter) error
+}
+
+type TakeDown204Response struct {
+}
+
+func (response TakeDown204Response) VisitTakeDownResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type TakeDowndefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TakeDowndefaultApplicationProblemPlusJSONResponse) VisitTakeDownResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2155,6 +2502,15 @@ type StrictServerInterface interface {
 	// ShowReady Whether the node can serve; 503 `not_ready` when it cannot
 	// (GET /readyz)
 	ShowReady(ctx context.Context, request ShowReadyRequestObject) (ShowReadyResponseObject, error)
+	// ListBoard Offers that are up, the best rate for a taker first
+	// (GET /v1/board)
+	ListBoard(ctx context.Context, request ListBoardRequestObject) (ListBoardResponseObject, error)
+	// PostOffer Puts a signed offer up, or lets one that is up stay longer
+	// (POST /v1/board)
+	PostOffer(ctx context.Context, request PostOfferRequestObject) (PostOfferResponseObject, error)
+	// TakeDown Takes an offer down for its maker
+	// (DELETE /v1/board/{id})
+	TakeDown(ctx context.Context, request TakeDownRequestObject) (TakeDownResponseObject, error)
 	// StreamEvents What happens, as server-sent events
 	// (GET /v1/events)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
@@ -2351,6 +2707,101 @@ func (sh *strictHandler) ShowReady(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ShowReadyResponseObject); ok {
 		if err := validResponse.VisitShowReadyResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListBoard operation middleware
+func (sh *strictHandler) ListBoard(ctx *gin.Context, params ListBoardParams) {
+	var request ListBoardRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBoard(ctx, request.(ListBoardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBoard")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListBoardResponseObject); ok {
+		if err := validResponse.VisitListBoardResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PostOffer operation middleware
+func (sh *strictHandler) PostOffer(ctx *gin.Context) {
+	var request PostOfferRequestObject
+
+	var body PostOfferJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PostOffer(ctx, request.(PostOfferRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PostOffer")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(PostOfferResponseObject); ok {
+		if err := validResponse.VisitPostOfferResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TakeDown operation middleware
+func (sh *strictHandler) TakeDown(ctx *gin.Context, id Id, params TakeDownParams) {
+	var request TakeDownRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TakeDown(ctx, request.(TakeDownRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TakeDown")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(TakeDownResponseObject); ok {
+		if err := validResponse.VisitTakeDownResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
