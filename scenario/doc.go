@@ -19,6 +19,6 @@
 //
 // Start reading at [Play]. The chapters: verbs.go (what a story can say), expect.go
 // (what it can ask), simulated.go (the world in memory), faults.go (what befalls
-// it), real.go (the world of processes), audit.go (the invariants), puppet.go (who
+// it), host.go (the board of that world), real.go (the world of processes), audit.go (the invariants), puppet.go (who
 // follows no rules), random.go (stories by seed).
 package scenario

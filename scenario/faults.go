@@ -31,6 +31,8 @@ func (w *simulated) Upset(verb string, args []string) error {
 		do := map[string]func(x, y string){"cut": w.board.Cut, "join": w.board.Join}[verb]
 		do(names[0], names[1])
 		return w.settle()
+	case "board":
+		return w.serve(args[0])
 	case "wipe":
 		n, err := w.person(args[0])
 		if err != nil {
@@ -61,6 +63,22 @@ func (w *simulated) Upset(verb string, args []string) error {
 		return w.act(verb, args)
 	}
 	return w.upsetChain(verb, args)
+}
+
+// serve opens or closes the board. Who is there already does not know of one.
+func (w *simulated) serve(how string) error {
+	switch {
+	case how == "close" && w.host != nil:
+		w.host.close()
+	case how == "open" && (w.host != nil || len(w.nodes) == 0):
+		if w.host == nil {
+			w.host = &host{}
+		}
+		return w.host.open()
+	default:
+		return fmt.Errorf("board: wants open, before anybody is there, or close")
+	}
+	return nil
 }
 
 // arm stops a node at its next deed of a kind.

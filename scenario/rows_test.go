@@ -39,7 +39,7 @@ var rows = []row{
 	{"A11", "joint_signatures nonces_are_used_once contracts:TestPartnerVanishes", ""},
 	{"A12", "both_agree_to_give_up everything_back_after_silence", ""},
 	{"A13", "every_pair_swaps no_messages_after_the_locks", ""},
-	{"A14", "no_messages_after_the_locks", ""},
+	{"A14", "no_messages_after_the_locks board_goes_away board_forgets swap:TestBoardIsDown", ""},
 
 	{"B1", "lock_one_satoshi_short maker_locks_short", ""},
 	{"B2", "lock_three_times_too_much twice_the_amount", ""},
@@ -167,7 +167,7 @@ var rows = []row{
 	{"F12", "adapters/peer:TestCutAnywhereIsAnsweredOnce web:TestEventsResume", ""},
 	{"F13", "scenario:TestNoise", ""},
 	{"F14", "many_at_once", ""},
-	{"F15", "adapters/peer:TestFlood", ""},
+	{"F15", "adapters/peer:TestFlood web:TestFloodPushesOutItself web:TestBoardRate", ""},
 	{"F16", "", "there are no webhooks; events are fetched"},
 	{"F17", "", relays},
 	{"F18", "adapters/utxo:TestEstimateBounds adapters/evm:TestAbsurdPrice", ""},

@@ -74,6 +74,7 @@ type simulated struct {
 	next    map[contracts.Chain]time.Time // when the next block comes
 	tokens  map[string]contracts.Asset
 	board   *sim.Board
+	host    *host // nil: nobody serves a board of offers
 	nodes   map[string]*node
 	puppets map[string]*puppet
 	audit   *auditor
@@ -266,6 +267,9 @@ func (w *simulated) run(n *node) error {
 		case *sim.Contracts:
 			cfg.Ledgers[c], cfg.Contracts[c] = on.Account(life), on.HashLock()
 		}
+	}
+	if err := w.host.follow(&cfg); err != nil {
+		return err
 	}
 	line := w.board.Line(life, nil)
 	cfg.Peer = line

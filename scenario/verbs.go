@@ -29,8 +29,8 @@ func init() {
 		"with":     {"with safe|dev: the profile and pace of the world", 1, false, upset("with")},
 		"offer":    {"offer maker give=10eth want=0.5btc [min=1eth] [for=24h] [form=p2wsh]", 3, true, (*player).offer},
 		"withdraw": {"withdraw maker", 1, true, (*player).withdraw},
-		"quote":    {"quote taker maker [get=1eth]", 2, true, (*player).quote},
-		"take":     {"take taker maker [get=1eth] [after=1m]", 2, true, (*player).take},
+		"quote":    {"quote taker maker [get=1eth] [from=board]", 2, true, (*player).quote},
+		"take":     {"take taker maker [get=1eth] [after=1m] [from=board]", 2, true, (*player).take},
 		"leave":    {"leave person", 1, true, (*player).leave},
 		"pass":     {"pass 10m", 1, false, (*player).pass},
 		"mine":     {"mine btc 3", 2, false, (*player).mine},
@@ -44,6 +44,7 @@ func init() {
 		"cut": "cut alice bob", "join": "join alice bob", "down": "down alice btc", "up": "up alice btc", "stale": "stale alice btc",
 		"lie": "lie alice btc", "lose": "lose alice btc", "reorg": "reorg btc 2 [drop]", "fees": "fees btc x20", "idle": "idle btc", "busy": "busy btc", "favour": "favour btc: a block takes what waits, whatever it pays",
 		"halt": "halt btc: no blocks", "resume": "resume btc", "wipe": "wipe alice: her database is lost, not her keys", "full": "full alice", "empty": "empty alice", "noise": "noise 7 [double] [delay=5s] [lose]", "crash": "crash alice before|after|lost \"send BTC lock\"",
+		"board": "board open|close: offers are shown on one, or it goes away",
 		"loses": "loses alice: she stays away too long, and may lose",
 	} {
 		verbs[name] = &verb{usage, 1, false, upset(name)}
@@ -161,9 +162,11 @@ func (p *player) price(ctx context.Context, args []string) (Person, trade.Quote,
 	if err != nil {
 		return nil, trade.Quote{}, err
 	}
-	fetched, err := who.Fetch(ctx, args[1])
-	if err != nil {
-		return nil, trade.Quote{}, err
+	var fetched []trade.Offer
+	if options(args)["from"] != "board" {
+		if fetched, err = who.Fetch(ctx, args[1]); err != nil {
+			return nil, trade.Quote{}, err
+		}
 	}
 	o, made := p.offers[args[1]]
 	if !made && len(fetched) > 0 {

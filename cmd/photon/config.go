@@ -38,6 +38,7 @@ type config struct {
 	Hosts      []string `koanf:"hosts"`       // names beside loopback's under which the API may be asked
 	PeerListen []string `koanf:"peer_listen"` // multiaddrs for other nodes; default /ip4/0.0.0.0/tcp/8646 on main and test, loopback on dev
 	LAN        bool     `koanf:"lan"`         // find other nodes on the local network; default off
+	Boards     []string `koanf:"boards"`      // addresses (http or https) of boards where our offers are shown and others' are read; default none
 	Database   string   `koanf:"database"`    // sqlite:PATH or postgres://…; default sqlite in data
 	Password   string   `koanf:"password"`    // file with the key file's password; default data/password
 	RefundOnly bool     `koanf:"refund_only"` // take no new swaps, finish those under way

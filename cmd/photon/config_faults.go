@@ -10,7 +10,11 @@ import (
 	"photon/adapters/btc"
 	"photon/adapters/ltc"
 	"photon/contracts"
+	"photon/web"
 )
+
+// maxBoards is how many boards a node follows.
+const maxBoards = 8
 
 // faults is everything that is wrong with the config, not only the first, in the
 // order of its fields. None repeats what may hold a password.
@@ -37,6 +41,16 @@ func (c config) faults() []string {
 	for _, address := range c.PeerListen {
 		if !strings.HasPrefix(address, "/") {
 			bad("peer_listen: %.60q is not such as /ip4/0.0.0.0/tcp/8646", address)
+		}
+	}
+	if len(c.Boards) > maxBoards {
+		bad("boards: %d are more than %d", len(c.Boards), maxBoards)
+	}
+	for i, board := range c.Boards {
+		if _, err := web.ParseBoard(board); err != nil {
+			bad("boards: number %d is not http(s):// and a host, without password and query", i+1)
+		} else if slices.Contains(c.Boards[:i], board) {
+			bad("boards: %s is named twice", board)
 		}
 	}
 	if scheme, rest, _ := strings.Cut(c.Database, ":"); rest == "" || !slices.Contains([]string{"sqlite", "postgres", "postgresql"}, scheme) {

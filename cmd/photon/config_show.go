@@ -79,6 +79,11 @@ func (c config) masked() config {
 		}
 		*endpoints = shown
 	}
+	boards := make([]string, len(c.Boards))
+	for i, board := range c.Boards {
+		boards[i] = maskURL(board, true)
+	}
+	c.Boards = boards
 	if !strings.HasPrefix(c.Database, "sqlite:") {
 		c.Database = maskURL(c.Database, true)
 	}

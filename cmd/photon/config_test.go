@@ -123,6 +123,11 @@ func TestConfigFaults(t *testing.T) {
 		{"", "hosts: ['photon.example:80']\n", `hosts: "photon.example:80" is not a name without port`},
 		{"", "hosts: [photon.example]\n", ""},
 		{"", "peer_listen: ['0.0.0.0:8646']\n", `peer_listen: "0.0.0.0:8646" is not such as /ip4/0.0.0.0/tcp/8646`},
+		{"", "boards: ['https://board.example', 'http://127.0.0.1:8647']\n", ""},
+		{"", "boards: ['board.example']\n", "boards: number 1 is not http(s):// and a host, without password and query"},
+		{"", "boards: ['https://u:hunter2@board.example']\n", "boards: number 1 is not http(s):// and a host, without password and query"},
+		{"", "boards: ['https://b.example', 'https://b.example']\n", "boards: https://b.example is named twice"},
+		{"", "boards: [" + strings.Repeat("'http://b.example', ", 9) + "]\n", "boards: 9 are more than 8"},
 		{"", "lan: perhaps\n", "lan must be true or false"},
 		{"", "lan: 1\n", "lan must be true or false"},
 		{"", "database: mysql://u:hunter2@db\n", "database is not sqlite:PATH or postgres://…"},
@@ -223,6 +228,7 @@ listen: here
 hosts: ["a/b"]
 peer_listen: ["8646"]
 lan: perhaps
+boards: ["http://u:hunter2@b"]
 database: "mysql://u:hunter2@db"
 password: 5
 refund_only: 2

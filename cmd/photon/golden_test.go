@@ -11,6 +11,7 @@ import (
 
 	"photon/contracts"
 	"photon/swap/trade"
+	"photon/web"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -106,6 +107,9 @@ func TestOfferSession(t *testing.T) {
 	s.run("", "swap", "offers", "--withdraw", strings.TrimSpace(id))
 	s.run("", "swap", "offers", "--withdraw", strings.TrimSpace(id))
 	s.run("", "swap", "offers", "--import", "photon-offer:e30")
+	s.b.offers, s.b.posted = nil, []trade.Posted{{Offer: btcForEth("0.1btc"), Board: "https://board.example"}}
+	s.run("", "swap", "offers")
+	s.run("", "swap", "offers", "--json")
 	s.compare("offer")
 }
 
@@ -130,6 +134,15 @@ func TestTakeSession(t *testing.T) {
 		t.Errorf("taken %d times, want 4", s.b.taken)
 	}
 	s.run("", "swap", "take", some.Digest().String(), "--yes", "--get", "0.3btc", "--max-fee", "0.0015eth", "--max-fee", "0.0000099btc")
+	s.b.offers = nil
+	text := web.OfferText(all)
+	s.run("y\n", "swap", "take", text)
+	s.run("", "swap", "take", text[:len(text)-4], "--yes")
+	if s.b.taken != 6 {
+		t.Errorf("taken %d times, want 6", s.b.taken)
+	}
+	s.b.offers, s.b.posted = nil, []trade.Posted{{Offer: some, Board: "https://board.example"}}
+	s.run("n\n", "swap", "take", some.Digest().String(), "--get", "0.3btc")
 	s.compare("take")
 }
 

@@ -2,6 +2,7 @@
 //
 //	photon node …      a node: its desk, chains, store, peers and API (node.go, wire.go)
 //	photon swap …      offers, quotes, trades       asks a node over its API (swap.go)
+//	photon board       offers of many makers for everybody to see (board.go)
 //	photon wallet …    balances, addresses, sends   as swap (wallet.go)
 //	photon keys …      one mnemonic, encrypted at rest (keys.go)
 //	photon config …    what a node would be told (config.go, config_show.go)
@@ -78,7 +79,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(flagFault)
 	root.AddCommand(nodeCommand(), swapCommand(), walletCommand(), demoCommand(), keysCommand(), benchCommand(), doctorCommand(), versionCommand())
-	root.AddCommand(configCommand())
+	root.AddCommand(configCommand(), boardCommand())
 	return root
 }
 

@@ -104,10 +104,14 @@ func runNode(ctx context.Context, cfg config, before func(*keys.Journal) error) 
 	if err != nil {
 		return err
 	}
+	boards, err := cfg.boardClients()
+	if err != nil {
+		return err
+	}
 	feed := web.NewFeed(4096)
 	desk := swap.New(swap.Config{
 		Ledgers: ledgers, Contracts: cfg.contracts(), Confirmations: cfg.confirmations(), Peer: node, Store: kept, Offers: kept, Journal: journal,
-		Secrets: ring, Verify: peer.Verify, Profile: times, Realm: cfg.Realm, RefundOnly: cfg.RefundOnly, Notify: feed.Publish, Log: log,
+		Secrets: ring, Verify: peer.Verify, Profile: times, Boards: boards, Assets: cfg.assets(), Realm: cfg.Realm, RefundOnly: cfg.RefundOnly, Notify: feed.Publish, Log: log,
 	})
 	node.Handle(desk.Receive)
 	return serveNode(ctx, cfg, desk, node, ledgers, feed, log)
@@ -143,19 +147,7 @@ func serveNode(ctx context.Context, cfg config, desk *swap.Desk, node *peer.Node
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return desk.Run(ctx) })
-	g.Go(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve the API: %w", err)
-		}
-		return nil
-	})
-	g.Go(func() error {
-		<-ctx.Done()
-		feed.Close()
-		bound, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		return server.Shutdown(bound)
-	})
+	g.Go(func() error { return serveUntil(ctx, server, listener, feed.Close) })
 	log.Info("started", "identity", node.Self(), "api", listener.Addr(), "peers", node.Addresses())
 	return g.Wait()
 }

@@ -72,7 +72,7 @@ func (a *asker) offerCommand() *cobra.Command {
 func (a *asker) offersCommand() *cobra.Command {
 	var from, text, drop string
 	cmd := &cobra.Command{
-		Use: "offers", Short: "lists offers: ours and those we know of others", Args: exactly(0, "no arguments"),
+		Use: "offers", Short: "lists offers: ours, those we know of others, and those that boards show", Args: exactly(0, "no arguments"),
 		RunE: a.run(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			for _, do := range []struct {
 				said string
@@ -91,14 +91,14 @@ func (a *asker) offersCommand() *cobra.Command {
 				return err
 			}
 			return printAll(a, cmd, offers, func(w io.Writer) {
-				fmt.Fprintln(w, "OFFER\tGIVES\tAT LEAST\tWANTS FOR IT\tEXPIRES\tMAKER")
+				fmt.Fprintln(w, "OFFER\tGIVES\tAT LEAST\tWANTS FOR IT\tEXPIRES\tMAKER\tSHOWN BY")
 				for _, o := range offers {
 					maker := o.Maker
 					if o.Ours {
 						maker = "you"
 					}
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s for %s\t%s\t%s\n", o.Id, sum(o.Give, o.Max), sum(o.Give, o.Min),
-						sum(o.Want, o.WantOf), sum(o.Give, o.GiveOf), when(o.Expires), maker)
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s for %s\t%s\t%s\t%s\n", o.Id, sum(o.Give, o.Max), sum(o.Give, o.Min),
+						sum(o.Want, o.WantOf), sum(o.Give, o.GiveOf), when(o.Expires), maker, o.Board)
 				}
 			})
 		}),

@@ -21,14 +21,15 @@ func (a *asker) takeCommand() *cobra.Command {
 	var v vigil
 	cmd := &cobra.Command{
 		Use: "take OFFER", Short: "takes an offer, after a quote and your word",
-		Example: "  photon swap take 5f… --get 0.1btc --max-fee 0.0001btc --max-fee 0.01eth --watch", Args: exactly(1, "an offer's id"),
+		Example: "  photon swap take 5f… --get 0.1btc --max-fee 0.0001btc --max-fee 0.01eth --watch\n  photon swap take photon-offer:eyJ…",
+		Args:    exactly(1, "an offer's id, or its text"),
 		RunE: a.run(func(cmd *cobra.Command, c *web.Client, args []string) error {
-			id, err := readID(args[0])
-			if err != nil {
-				return err
-			}
 			limits, err := readLimits(most)
 			if err := errors.Join(err, v.check()); err != nil {
+				return err
+			}
+			id, err := a.named(cmd.Context(), c, args[0])
+			if err != nil {
 				return err
 			}
 			want, err := a.wanted(cmd, c, id, get)
@@ -63,6 +64,19 @@ func (a *asker) takeCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&watch, "watch", false, "follow the swap to its end")
 	v.flags(cmd.Flags())
 	return cmd
+}
+
+// named is the offer with an id, or the one that a text is: the node takes that in
+// first.
+func (a *asker) named(ctx context.Context, c *web.Client, said string) (contracts.Hash, error) {
+	if !web.IsOfferText(said) {
+		return readID(said)
+	}
+	if _, err := web.ParseOffer(said); err != nil {
+		return contracts.Hash{}, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	o, err := ask(ctx, a, func(ctx context.Context) (api.Offer, error) { return c.Import(ctx, said) })
+	return o.Id, err
 }
 
 // wanted is how much of an offer is taken: what was said, or what a person
