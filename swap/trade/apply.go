@@ -22,6 +22,7 @@ func (t Trade) Apply(e Event) (Trade, []Effect, error) {
 		n, more, effects = t.facts(e), nil, nil
 		n.Frozen = broken
 	}
+	n = n.owing()
 	if !n.same(t) {
 		n.Version++
 	}
@@ -45,6 +46,9 @@ func (t Trade) take(e Event) (Trade, []Effect, error) {
 	switch e := e.(type) {
 	case Accepted:
 		return t.accepted(e)
+	case Reached:
+		t.Reached = t.Reached || t.Role == Second
+		return t, nil, nil
 	case Declined:
 		return t.declined(e)
 	case Sighted, Ticked:
@@ -54,8 +58,7 @@ func (t Trade) take(e Event) (Trade, []Effect, error) {
 	case LockFailed:
 		return t.lockFailed(e)
 	case LeftByPartner:
-		t.Abandoned = t.Abandoned || !t.Status.AtRest()
-		return t, nil, nil
+		return t.leftByPartner(), nil, nil
 	case RefundAsked:
 		return t.refundAsked()
 	case RefundSigned:
@@ -204,6 +207,7 @@ func (t Trade) MayCosign(p Purpose) error {
 func (t Trade) left() (Trade, []Effect, error) {
 	switch t.Status {
 	case Proposed, Agreed:
+		t.Left = true
 		return t.rest(Cancelled, "cancelled"), []Effect{Tell{Abandon{t.ID}}}, nil
 	case Locking, Refunding:
 		if t.Left {
@@ -236,6 +240,7 @@ func (n Trade) broken(t Trade) string {
 func (n Trade) same(t Trade) bool {
 	return n.Status == t.Status && (n.Secret == nil) == (t.Secret == nil) &&
 		n.GaveRefund == t.GaveRefund && n.Abandoned == t.Abandoned && n.Left == t.Left && n.Missed == t.Missed &&
+		n.Reached == t.Reached && n.Owed == t.Owed && n.Overdue == t.Overdue &&
 		n.Reason == t.Reason && n.Frozen == t.Frozen &&
 		string(n.Ours.Terms.Redeemer) == string(t.Ours.Terms.Redeemer) &&
 		n.Ours.Fate.same(t.Ours.Fate) && n.Theirs.Fate.same(t.Theirs.Fate)

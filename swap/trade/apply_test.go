@@ -433,6 +433,11 @@ func TestFrozen(t *testing.T) {
 func TestVersion(t *testing.T) {
 	a := in(First, Locking)
 	a.Theirs.Fate = Fate{}
+	owing := after(a, tick(a))
+	if owing.Owed == "" || owing.Version != a.Version+1 {
+		t.Errorf("owed %q, version %d after %d", owing.Owed, owing.Version, a.Version)
+	}
+	a = owing
 	for _, row := range []struct {
 		name  string
 		event Event
@@ -448,6 +453,7 @@ func TestVersion(t *testing.T) {
 		{"a farewell", LeftByPartner{}, true},
 		{"a refund asked", RefundAsked{}, true},
 		{"our wish", Left{}, true},
+		{"an answer, which was none of ours", Reached{}, false},
 	} {
 		now := after(a, row.event)
 		if (now.Version > a.Version) != row.rises {

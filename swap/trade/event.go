@@ -20,6 +20,8 @@ var (
 	ErrConflict = errors.New("changed by another")
 	ErrUnknown  = errors.New("unknown")
 	ErrClosed   = errors.New("no new trades are taken")
+	ErrStanding = errors.New("let us down too often")
+	ErrMany     = errors.New("too many trades at once")
 )
 
 // An Event is what happened to a trade. The events are below.
@@ -28,6 +30,8 @@ type Event interface{ event() }
 type (
 	// Accepted is the maker's word: both know the terms.
 	Accepted struct{ Redeemer, Refunder contracts.Party }
+	// Reached says that the partner has taken in our Accept.
+	Reached struct{}
 	// Declined is the maker's no, or ours before anything is locked.
 	Declined struct{ Reason string }
 	// Sighted is what a chain says of one leg.
@@ -57,6 +61,7 @@ type (
 )
 
 func (Accepted) event()      {}
+func (Reached) event()       {}
 func (Declined) event()      {}
 func (Sighted) event()       {}
 func (Ticked) event()        {}

@@ -42,6 +42,7 @@ type Quote struct {
 	RefundFrom uint64           `json:"refundFrom"` // Unix seconds from which the taker can take Pay back
 	RedeemBy   uint64           `json:"redeemBy"`   // Unix seconds
 	Expires    uint64           `json:"expires"`    // Unix seconds; taking it later is refused
+	Maker      Standing         `json:"maker"`      // how who made the offer stands with us
 }
 
 // A Notice is something that a person may want to see as it happens.

@@ -85,6 +85,10 @@ func (t Trade) RevealBy() uint64 { return t.part(60) }
 // for nobody's signature: 70 % of the second leg's life.
 func (t Trade) AloneBy() uint64 { return t.part(70) }
 
+// overdueFrom is the Unix second from which a redeem that First has not begun is
+// overdue: halfway between AloneBy and the second leg's expiry.
+func (t Trade) overdueFrom() uint64 { return t.part(85) }
+
 // clock is the latest that it can be: our clock, or a chain's if that is ahead.
 func (t Trade) clock() uint64 { return max(t.Now, t.Ours.Head.Time, t.Theirs.Head.Time) }
 

@@ -17,7 +17,8 @@
 //
 // Start reading at [Trade], then [Trade.Apply] and [Trade.Wants]. The chapters:
 // offer.go and propose.go (how it begins), first.go and second.go (what each
-// role decides), times.go (the deadlines), steps.go (what a person sees).
+// role decides), times.go (the deadlines), fault.go and standing.go (how a partner
+// behaved), steps.go (what a person sees).
 package trade
 
 import (
@@ -57,15 +58,18 @@ type Trade struct {
 	Ours    Leg            `json:"ours"`
 	Theirs  Leg            `json:"theirs"`
 
-	Secret     *contracts.Secret `json:"secret,omitempty"` // known once First has shown it, by message or on chain
-	GaveRefund bool              `json:"gaveRefund"`       // we agreed to the partner's refund: never lock, never reveal
-	Abandoned  bool              `json:"abandoned"`        // the partner said that he goes no further
-	Left       bool              `json:"left"`             // our user wants to go no further
-	Missed     bool              `json:"missed"`           // as First: decided to reveal, and did not in time
-	Reason     string            `json:"reason"`           // why it was cancelled or is stranded, for a person
-	Frozen     string            `json:"frozen"`           // the broken invariant: no new promise, defence goes on
-	Rescued    bool              `json:"rescued"`          // taken up from the journal: what we had signed is lost, so never lock anew
-	Version    uint64            `json:"version"`          // counts changes; saving compares it
+	Secret     *contracts.Secret `json:"secret,omitempty"`  // known once First has shown it, by message or on chain
+	GaveRefund bool              `json:"gaveRefund"`        // we agreed to the partner's refund: never lock, never reveal
+	Abandoned  bool              `json:"abandoned"`         // the partner said that he goes no further
+	Left       bool              `json:"left"`              // our user wants to go no further
+	Missed     bool              `json:"missed"`            // as First: decided to reveal, and did not in time
+	Reached    bool              `json:"reached,omitempty"` // as Second: the partner has taken in our answer
+	Owed       Fault             `json:"owed,omitempty"`    // what it will be if the partner does not move: he could, and had the time to
+	Overdue    bool              `json:"overdue,omitempty"` // he had not moved when his time for it was over
+	Reason     string            `json:"reason"`            // why it was cancelled or is stranded, for a person
+	Frozen     string            `json:"frozen"`            // the broken invariant: no new promise, defence goes on
+	Rescued    bool              `json:"rescued"`           // taken up from the journal: what we had signed is lost, so never lock anew
+	Version    uint64            `json:"version"`           // counts changes; saving compares it
 }
 
 // Status is how far we have committed ourselves. It never goes backwards: see
