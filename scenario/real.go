@@ -285,8 +285,8 @@ func (c *citizen) Fetch(ctx context.Context, peer string) ([]trade.Offer, error)
 	return offers, nil
 }
 
-func (c *citizen) Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount) (trade.Quote, error) {
-	q, err := c.Client.Quote(ctx, offer, get)
+func (c *citizen) Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount, despite bool) (trade.Quote, error) {
+	q, err := c.Client.Quote(ctx, offer, get, despite)
 	return trade.Quote{ID: q.Id, Offer: q.Offer, PayAmount: q.PayAmount, GetAmount: q.GetAmount, Expires: q.Expires}, err
 }
 

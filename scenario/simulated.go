@@ -257,7 +257,7 @@ func (w *simulated) run(n *node) error {
 	life := sim.NewLife(w.ctx, n.name, w.hook)
 	cfg := swap.Config{
 		Ledgers: map[contracts.Chain]swap.Ledger{}, Contracts: map[contracts.Chain]contracts.Address{}, Confirmations: w.pace.confirmations,
-		Store: n.disk.Store(life), Offers: n.disk.Store(life), Journal: n.disk.Journal(life), Secrets: sim.Keys(n.name), Verify: sim.Verify, Profile: w.pace.profile, Realm: "dev",
+		Store: n.disk.Store(life), Offers: n.disk.Store(life), Journal: n.disk.Journal(life), Secrets: sim.Keys(n.name), Verify: sim.Verify, Profile: w.pace.profile, Realm: "dev", AtOnce: swap.DefaultAtOnce,
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{ReplaceAttr: clockTime})).With("node", n.name),
 	}
 	for c, on := range w.chains {
@@ -554,8 +554,8 @@ func (b bound) Fetch(ctx context.Context, peer string) ([]trade.Offer, error) {
 	return bind(b, ctx, func(ctx context.Context) ([]trade.Offer, error) { return b.desk.Fetch(ctx, peer) })
 }
 
-func (b bound) Quote(ctx context.Context, id contracts.Hash, get contracts.Amount) (trade.Quote, error) {
-	return bind(b, ctx, func(ctx context.Context) (trade.Quote, error) { return b.desk.Quote(ctx, id, get) })
+func (b bound) Quote(ctx context.Context, id contracts.Hash, get contracts.Amount, despite bool) (trade.Quote, error) {
+	return bind(b, ctx, func(ctx context.Context) (trade.Quote, error) { return b.desk.Quote(ctx, id, get, despite) })
 }
 
 func (b bound) Take(ctx context.Context, id contracts.Hash) (trade.Trade, error) {

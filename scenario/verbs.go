@@ -30,7 +30,7 @@ func init() {
 		"offer":    {"offer maker give=10eth want=0.5btc [min=1eth] [for=24h] [form=p2wsh]", 3, true, (*player).offer},
 		"withdraw": {"withdraw maker", 1, true, (*player).withdraw},
 		"quote":    {"quote taker maker [get=1eth] [from=board]", 2, true, (*player).quote},
-		"take":     {"take taker maker [get=1eth] [after=1m] [from=board]", 2, true, (*player).take},
+		"take":     {"take taker maker [get=1eth] [after=1m] [from=board] [despite=yes]", 2, true, (*player).take},
 		"leave":    {"leave person", 1, true, (*player).leave},
 		"pass":     {"pass 10m", 1, false, (*player).pass},
 		"mine":     {"mine btc 3", 2, false, (*player).mine},
@@ -183,7 +183,7 @@ func (p *player) price(ctx context.Context, args []string) (Person, trade.Quote,
 		}
 		get = s.Amount
 	}
-	q, err := who.Quote(ctx, o.Digest(), get)
+	q, err := who.Quote(ctx, o.Digest(), get, options(args)["despite"] == "yes")
 	return who, q, err
 }
 

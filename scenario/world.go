@@ -18,7 +18,7 @@ type Person interface {
 	Offer(ctx context.Context, d trade.Draft) (trade.Offer, error)
 	Withdraw(ctx context.Context, offer contracts.Hash) error
 	Fetch(ctx context.Context, peer string) ([]trade.Offer, error)
-	Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount) (trade.Quote, error)
+	Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount, despite bool) (trade.Quote, error)
 	Take(ctx context.Context, quote contracts.Hash) (trade.Trade, error)
 	Leave(ctx context.Context, trade contracts.Hash) error
 }

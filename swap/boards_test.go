@@ -223,7 +223,7 @@ func TestBoardIsDown(t *testing.T) {
 				if offers, err := k.Fetch(k.t.Context(), "bob"); err != nil || len(offers) != 1 {
 					t.Fatalf("from node to node: %d offers, %v", len(offers), err)
 				}
-				q, err := k.Quote(k.t.Context(), offerOf("bob").Digest(), contracts.Units(500_000))
+				q, err := k.Quote(k.t.Context(), offerOf("bob").Digest(), contracts.Units(500_000), false)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -348,7 +348,7 @@ func TestTakeFromABoard(t *testing.T) {
 	}, func(k *kit) {
 		k.after(time.Second)
 		id := k.shows()[0].Offer.Digest()
-		q, err := k.Quote(k.t.Context(), id, contracts.Units(500_000))
+		q, err := k.Quote(k.t.Context(), id, contracts.Units(500_000), false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -371,7 +371,7 @@ func TestTakeFromABoard(t *testing.T) {
 		}
 		s.set(func() { s.up = nil })
 		k.after(boardEvery)
-		if _, err := k.Quote(k.t.Context(), id, contracts.Units(500_000)); !errors.Is(err, trade.ErrUnknown) || len(k.shows()) != 0 {
+		if _, err := k.Quote(k.t.Context(), id, contracts.Units(500_000), false); !errors.Is(err, trade.ErrUnknown) || len(k.shows()) != 0 {
 			t.Errorf("shown no longer: %v, %+v", err, k.shows())
 		}
 	})

@@ -17,8 +17,8 @@
 // offers.go (maker), boards.go (offers where everybody sees them), take.go
 // (taker), receive.go (messages in), tell.go (messages out), carry.go and
 // cosign.go (transactions), journal.go (what survives a lost disk), pay.go
-// (payments from the wallet), book.go (what people ask), alarm.go (what they must
-// see).
+// (payments from the wallet), book.go (what people ask), partners.go (with whom we
+// deal), alarm.go (what people must see).
 package swap
 
 import (
@@ -51,6 +51,7 @@ type Config struct {
 	Boards        []Board            // where our offers are put up and others' are read; may be empty
 	Assets        []contracts.Asset  // whose offers are looked for on boards
 	Realm         string             // "main", "test" or "dev"
+	AtOnce        uint64             // trades that a partner may have open by taking our offers, before he has completed one; as many again for each that he has
 	RefundOnly    bool               // no new offers and trades; what is under way goes on
 	Notify        func(trade.Notice) // may be nil
 	Log           *slog.Logger
@@ -81,6 +82,8 @@ type Desk struct {
 	alarms map[alarm]bool             // that are on
 	number uint64                     // last number given to a trade
 
+	partners map[string]*trade.Record // everybody with whom we were ever in a trade
+
 	works map[contracts.Chain]*work
 }
 
@@ -92,7 +95,7 @@ func New(cfg Config) *Desk {
 		trades: map[contracts.Hash]trade.Trade{}, used: map[contracts.Hash]bool{},
 		quotes: map[contracts.Hash]quote{}, posted: map[string][]trade.Offer{}, heads: map[contracts.Chain]trade.Head{},
 		spoke: map[contracts.Chain]uint64{}, alarms: map[alarm]bool{},
-		works: map[contracts.Chain]*work{},
+		works: map[contracts.Chain]*work{}, partners: map[string]*trade.Record{},
 	}
 	for c := range cfg.Ledgers {
 		d.works[c] = newWork()
@@ -162,6 +165,7 @@ func (d *Desk) load(ctx context.Context) error {
 	for _, t := range all {
 		d.used[t.ID] = true
 		d.number = max(d.number, t.Number)
+		d.note(trade.Trade{}, t)
 		if over(t, now) {
 			continue
 		}
@@ -351,6 +355,7 @@ func (d *Desk) store(ctx context.Context, c trade.Change) error {
 func (d *Desk) commit(t trade.Trade) {
 	old := d.trades[t.ID]
 	d.trades[t.ID], d.used[t.ID] = t, true
+	d.note(old, t)
 	if old.Status != t.Status {
 		d.Log.Info("moved", "trade", t.ID, "role", t.Role, "from", old.Status, "to", t.Status, "reason", t.Reason)
 	}

@@ -76,7 +76,7 @@ func TestTakesAreNotPromisedTwice(t *testing.T) {
 		}
 		var wait sync.WaitGroup
 		for range 3 {
-			q, err := k.Quote(k.t.Context(), o.Digest(), contracts.Units(500_000))
+			q, err := k.Quote(k.t.Context(), o.Digest(), contracts.Units(500_000), false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +144,7 @@ func TestRefusalTooLateEndsTheAsking(t *testing.T) {
 			}
 			return nil, nil
 		}
-		q, err := k.Quote(k.t.Context(), o.Digest(), contracts.Units(500_000))
+		q, err := k.Quote(k.t.Context(), o.Digest(), contracts.Units(500_000), false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -60,7 +60,7 @@ func newKit(t *testing.T, d *disk) *kit {
 		Confirmations: map[contracts.Chain]uint64{contracts.BTC: 2, contracts.LTC: 2},
 		Peer:          k.bob, Store: d, Offers: d, Journal: d, Secrets: secrets{},
 		Verify:  func(string, contracts.Hash, []byte) error { return nil },
-		Profile: profile, Realm: "dev", Notify: k.notices.take, Log: slog.New(slog.DiscardHandler),
+		Profile: profile, Realm: "dev", AtOnce: DefaultAtOnce, Notify: k.notices.take, Log: slog.New(slog.DiscardHandler),
 	})
 	return k
 }

@@ -64,9 +64,9 @@ func (d *Desk) taken(ctx context.Context, from string, q trade.Take) (trade.Mess
 	if used {
 		return trade.Refuse{ID: q.First.Hash, Reason: "hash was used before"}, nil
 	}
-	t, effects, affords, err := d.consider(ctx, from, q)
+	t, effects, allow, err := d.consider(ctx, from, q)
 	if err == nil {
-		err = d.begin(ctx, t, effects, affords, nil)
+		err = d.begin(ctx, t, effects, allow, nil)
 	}
 	if err == nil {
 		return nil, nil
@@ -76,7 +76,8 @@ func (d *Desk) taken(ctx context.Context, from string, q trade.Take) (trade.Mess
 		return nil, failed
 	}
 	switch {
-	case errors.Is(err, trade.ErrOffer), errors.Is(err, contracts.ErrTerms), errors.Is(err, trade.ErrUnknown), errors.Is(err, trade.ErrClosed):
+	case errors.Is(err, trade.ErrOffer), errors.Is(err, contracts.ErrTerms), errors.Is(err, trade.ErrUnknown), errors.Is(err, trade.ErrClosed),
+		errors.Is(err, trade.ErrStanding), errors.Is(err, trade.ErrMany):
 		return trade.Refuse{ID: q.First.Hash, Reason: err.Error()}, nil
 	case errors.Is(err, trade.ErrShort):
 		return trade.Refuse{ID: q.First.Hash, Reason: trade.ErrShort.Error()}, nil // how much we have is not his business
@@ -94,8 +95,9 @@ func (d *Desk) tookBefore(ctx context.Context, from string, q trade.Take) (again
 }
 
 // consider makes the trade that a taker of our offer asks for, and what refuses it
-// when we cannot fund it.
-func (d *Desk) consider(ctx context.Context, from string, q trade.Take) (t trade.Trade, effects []trade.Effect, affords func() error, err error) {
+// when he is not to have one more, or we cannot fund it. He is looked at first:
+// whom we refuse costs us no question to a chain.
+func (d *Desk) consider(ctx context.Context, from string, q trade.Take) (t trade.Trade, effects []trade.Effect, allow func() error, err error) {
 	if d.RefundOnly {
 		return t, nil, nil, trade.ErrClosed
 	}
@@ -106,16 +108,18 @@ func (d *Desk) consider(ctx context.Context, from string, q trade.Take) (t trade
 	if o.Maker != d.Peer.Self() || from == o.Maker {
 		return t, nil, nil, fmt.Errorf("%w: not ours to answer", trade.ErrOffer)
 	}
+	now := time.Now()
+	var number uint64
+	err = d.do(ctx, func() (trade.Change, error) { number = d.nextNumber(now); return trade.Change{}, d.admits(from) }, nil)
+	if err != nil {
+		return t, nil, nil, err
+	}
 	fee, _, _, err := d.Ledgers[o.Give.Chain].Fees(ctx, o.Give)
 	if err != nil {
 		return t, nil, nil, err
 	}
-	if affords, err = d.afford(ctx, o.Give, q.Second.Amount, fee); err != nil {
-		return t, nil, nil, err
-	}
-	now := time.Now()
-	var number uint64
-	if err := d.do(ctx, func() (trade.Change, error) { number = d.nextNumber(now); return trade.Change{}, nil }, nil); err != nil {
+	affords, err := d.afford(ctx, o.Give, q.Second.Amount, fee)
+	if err != nil {
 		return t, nil, nil, err
 	}
 	me, err := d.parties(ctx, number, o.Give.Chain, o.Want.Chain)
@@ -123,7 +127,13 @@ func (d *Desk) consider(ctx context.Context, from string, q trade.Take) (t trade
 		return t, nil, nil, err
 	}
 	t, effects, err = trade.Consider(o, q, from, number, me, unix(now), d.Profile)
-	return t, effects, affords, err
+	allow = func() error {
+		if err := d.admits(from); err != nil {
+			return err
+		}
+		return affords()
+	}
+	return t, effects, allow, err
 }
 
 // accepted takes in the maker's parties. The legs are whole from then on, and

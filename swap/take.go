@@ -22,12 +22,15 @@ const maxQuotes = 10_000
 // A quote is one that was given, and the trade that came of it.
 type quote struct {
 	trade.Quote
-	trade contracts.Hash
+	trade   contracts.Hash
+	despite bool // the maker's standing
 }
 
 // Quote says what taking an offer costs, for get of what its maker gives.
-// Errors: trade.ErrUnknown, trade.ErrClosed, trade.ErrOffer.
-func (d *Desk) Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount) (trade.Quote, error) {
+// Whose maker has let us down too often is refused, unless it is to be had despite
+// that. Errors: trade.ErrUnknown, trade.ErrClosed, trade.ErrOffer,
+// trade.ErrStanding.
+func (d *Desk) Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount, despite bool) (trade.Quote, error) {
 	if d.RefundOnly {
 		return trade.Quote{}, trade.ErrClosed
 	}
@@ -62,9 +65,13 @@ func (d *Desk) Quote(ctx context.Context, offer contracts.Hash, get contracts.Am
 		if len(d.quotes) >= maxQuotes {
 			return c, fmt.Errorf("%w: %d quotes wait", trade.ErrClosed, len(d.quotes))
 		}
+		if err := d.bears(o.Maker); err != nil && !despite {
+			return c, err
+		}
+		q.Maker = d.standing(o.Maker)
 		// The number of the trade to be makes the quote's id unique, too.
 		q.ID = sha256.Sum256(fmt.Appendf(nil, "quote %s %s %d", offer, get, d.nextNumber(now)))
-		d.quotes[q.ID] = quote{Quote: q}
+		d.quotes[q.ID] = quote{Quote: q, despite: despite}
 		return c, nil
 	}, nil)
 	return q, err
@@ -72,7 +79,7 @@ func (d *Desk) Quote(ctx context.Context, offer contracts.Hash, get contracts.Am
 
 // Take begins a trade on a quote. The same quote again gives the same trade.
 // Errors: trade.ErrUnknown, trade.ErrClosed, trade.ErrTooLate, trade.ErrOffer,
-// trade.ErrShort, contracts.ErrTerms.
+// trade.ErrStanding, trade.ErrShort, contracts.ErrTerms.
 func (d *Desk) Take(ctx context.Context, id contracts.Hash) (trade.Trade, error) {
 	if d.RefundOnly {
 		return trade.Trade{}, trade.ErrClosed
@@ -120,6 +127,9 @@ func (d *Desk) Take(ctx context.Context, id contracts.Hash) (trade.Trade, error)
 		// Asked twice at once: the first has it.
 		if first := d.quotes[id].trade; !first.IsZero() {
 			return fmt.Errorf("%w: the quote is taken", trade.ErrConflict)
+		}
+		if err := d.bears(o.Maker); err != nil && !q.despite {
+			return err
 		}
 		return affords()
 	}, func() { q.trade = t.ID; d.quotes[id] = q })

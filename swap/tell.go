@@ -105,8 +105,7 @@ func (d *Desk) tellPartner(ctx context.Context, letters []letter) error {
 			}
 			return err
 		}
-		err = d.do(ctx, func() (trade.Change, error) { return trade.Change{Done: []int64{l.effect}}, nil }, nil)
-		if err != nil {
+		if err := d.do(ctx, func() (trade.Change, error) { return d.reached(l) }, nil); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"photon/contracts"
+	"photon/swap/trade"
 	"photon/web/api"
 )
 
@@ -92,9 +93,10 @@ func (c *Client) Fetch(ctx context.Context, identity string) ([]api.Offer, error
 	return a.Offers, err
 }
 
-// Quote says what taking an offer costs, to get this much of what it gives.
-func (c *Client) Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount) (api.Quote, error) {
-	return answer[api.Quote](c.api.MakeQuote(ctx, api.Ask{Offer: offer, Get: get}))
+// Quote says what taking an offer costs, to get this much of what it gives. A
+// maker who has let us down too often is refused unless despite is set.
+func (c *Client) Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount, despite bool) (api.Quote, error) {
+	return answer[api.Quote](c.api.MakeQuote(ctx, api.Ask{Offer: offer, Get: get, Despite: despite}))
 }
 
 // Take begins a swap on a quote, once a key.
@@ -126,6 +128,13 @@ func (c *Client) SwapsCSV(ctx context.Context, q Query, to io.Writer) error {
 // Swap returns one swap with its transactions.
 func (c *Client) Swap(ctx context.Context, id contracts.Hash) (api.Swap, error) {
 	return answer[api.Swap](c.api.ShowSwap(ctx, id))
+}
+
+// Partners returns how everybody stands with whom the node was in a swap, those
+// whom it refuses first.
+func (c *Client) Partners(ctx context.Context) ([]trade.Standing, error) {
+	a, err := answer[api.Partners](c.api.ListPartners(ctx))
+	return a.Partners, err
 }
 
 // Leave goes no further with a swap: it cancels or refunds.

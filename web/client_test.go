@@ -47,7 +47,7 @@ func TestClientStory(t *testing.T) {
 	if imported.Id != made.Id || len(offers) != 1 || offers[0].Id != made.Id {
 		t.Errorf("made %s, imported %s, %d offers", made.Id, imported.Id, len(offers))
 	}
-	quote, err := c.Quote(ctx, made.Id, contracts.Units(1001))
+	quote, err := c.Quote(ctx, made.Id, contracts.Units(1001), false)
 	must(err)
 	if quote.PayAmount.String() != "61" {
 		t.Errorf("pay %s", quote.PayAmount)

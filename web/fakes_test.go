@@ -30,20 +30,23 @@ type desk struct {
 	txs    map[contracts.Hash][]trade.Tx
 	sent   map[contracts.Hash]int // sends, by id
 	taken  int                    // takes
-	fail   error                  // of every port from now on
-	hold   chan struct{}          // when set, Take and Send wait until it is closed
-	begun  chan struct{}          // gets one as Take or Send begins to wait
-	panics bool
-	posted []trade.Posted
-	mode   string
-	heads  map[contracts.Chain]trade.Head
+
+	standing trade.Standing // of everybody
+	fail     error          // of every port from now on
+	hold     chan struct{}  // when set, Take and Send wait until it is closed
+	begun    chan struct{}  // gets one as Take or Send begins to wait
+	panics   bool
+	posted   []trade.Posted
+	mode     string
+	heads    map[contracts.Chain]trade.Head
 }
 
 func newDesk() *desk {
 	return &desk{
 		offers: map[contracts.Hash]trade.Offer{}, quotes: map[contracts.Hash]trade.Quote{},
 		trades: map[contracts.Hash]trade.Trade{}, txs: map[contracts.Hash][]trade.Tx{}, sent: map[contracts.Hash]int{},
-		mode: "normal", begun: make(chan struct{}, 100),
+		standing: trade.Standing{Partner: "them", Completed: 2, Lately: 3, Faults: []trade.Count{{Fault: trade.NeverLocked, Times: 1}}},
+		mode:     "normal", begun: make(chan struct{}, 100),
 		heads: map[contracts.Chain]trade.Head{contracts.BTC: {Height: 100, Time: 1_700_000_000}, contracts.ETH: {Height: 200, Time: 1_700_000_000}},
 	}
 }
@@ -125,7 +128,7 @@ func (d *desk) Fetch(_ context.Context, peer string) ([]trade.Offer, error) {
 	return []trade.Offer{{Maker: peer, Realm: "dev", Give: contracts.Native(contracts.ETH), Want: contracts.Native(contracts.BTC), Form: contracts.P2TR}}, nil
 }
 
-func (d *desk) Quote(_ context.Context, offer contracts.Hash, get contracts.Amount) (trade.Quote, error) {
+func (d *desk) Quote(_ context.Context, offer contracts.Hash, get contracts.Amount, despite bool) (trade.Quote, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	o, ok := d.offers[offer]
@@ -136,10 +139,13 @@ func (d *desk) Quote(_ context.Context, offer contracts.Hash, get contracts.Amou
 	if err != nil {
 		return trade.Quote{}, err
 	}
+	if d.standing.Until != 0 && !despite {
+		return trade.Quote{}, fmt.Errorf("%w: 3 of the last 4 swaps were never locked", trade.ErrStanding)
+	}
 	q := trade.Quote{
 		ID: contracts.Hash{7, byte(len(d.quotes))}, Offer: offer, Pay: o.Want, PayAmount: cost, Get: o.Give, GetAmount: get,
 		LockFee: contracts.Units(153), RefundFee: contracts.Units(126), RedeemFee: contracts.Units(99),
-		RefundFrom: 1_700_007_200, RedeemBy: 1_700_003_600, Expires: 1_700_000_060,
+		RefundFrom: 1_700_007_200, RedeemBy: 1_700_003_600, Expires: 1_700_000_060, Maker: d.standing,
 	}
 	d.quotes[q.ID] = q
 	return q, d.fail
@@ -183,6 +189,12 @@ func (d *desk) Trades(_ context.Context, all bool) ([]trade.Trade, error) {
 		}
 	}
 	return found, d.fail
+}
+
+func (d *desk) Partners(context.Context) ([]trade.Standing, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return []trade.Standing{d.standing}, d.fail
 }
 
 func (d *desk) Trade(_ context.Context, id contracts.Hash) (trade.Trade, []trade.Tx, error) {

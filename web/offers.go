@@ -90,7 +90,7 @@ func ofPeer(err error) error {
 
 // MakeQuote says what taking an offer costs.
 func (s *server) MakeQuote(ctx context.Context, r api.MakeQuoteRequestObject) (api.MakeQuoteResponseObject, error) {
-	quote, err := s.Taker.Quote(ctx, r.Body.Offer, r.Body.Get)
+	quote, err := s.Taker.Quote(ctx, r.Body.Offer, r.Body.Get, r.Body.Despite)
 	if err != nil {
 		return nil, tell(err, "offer", r.Body.Offer.String(), "get", r.Body.Get.String())
 	}

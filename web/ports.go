@@ -29,12 +29,14 @@ type Maker interface {
 
 // A Taker takes offers. In the house: as Maker.
 type Taker interface {
-	// Quote says what get units of what the offer gives cost, with every fee.
-	// Errors: trade.ErrUnknown, trade.ErrClosed, trade.ErrOffer.
-	Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount) (trade.Quote, error)
+	// Quote says what get units of what the offer gives cost, with every fee. A
+	// maker who has let us down too often is refused unless despite is set.
+	// Errors: trade.ErrUnknown, trade.ErrClosed, trade.ErrOffer, trade.ErrStanding.
+	Quote(ctx context.Context, offer contracts.Hash, get contracts.Amount, despite bool) (trade.Quote, error)
 	// Take begins a trade on a quote. A quote that was taken gives the trade it
 	// began, or is refused; it never begins a second. Errors: trade.ErrUnknown,
-	// trade.ErrClosed, trade.ErrTooLate, trade.ErrShort, trade.ErrConflict.
+	// trade.ErrClosed, trade.ErrTooLate, trade.ErrStanding, trade.ErrShort,
+	// trade.ErrConflict.
 	Take(ctx context.Context, quote contracts.Hash) (trade.Trade, error)
 }
 
@@ -45,6 +47,8 @@ type Book interface {
 	// Trade returns a trade and its transactions, oldest first.
 	// Errors: trade.ErrUnknown.
 	Trade(ctx context.Context, id contracts.Hash) (trade.Trade, []trade.Tx, error)
+	// Partners returns how everybody stands with whom we were ever in a trade.
+	Partners(context.Context) ([]trade.Standing, error)
 	// Leave goes no further with a trade: it cancels or refunds. It may be
 	// repeated. Errors: trade.ErrUnknown, trade.ErrStatus.
 	Leave(ctx context.Context, id contracts.Hash) error

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"photon/contracts"
+	"photon/swap/trade"
 	"photon/web/api"
 )
 
@@ -72,6 +73,15 @@ func (s *server) LeaveSwap(ctx context.Context, r api.LeaveSwapRequestObject) (a
 	return api.LeaveSwap202JSONResponse{
 		Body: swap, Headers: api.LeaveSwap202ResponseHeaders{Location: swapAt(r.Id)},
 	}, nil
+}
+
+// ListPartners gives how everybody stands with whom we were in a swap.
+func (s *server) ListPartners(ctx context.Context, _ api.ListPartnersRequestObject) (api.ListPartnersResponseObject, error) {
+	partners, err := s.Book.Partners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListPartners200JSONResponse{Partners: append([]trade.Standing{}, partners...)}, nil
 }
 
 // swap is one swap with its transactions.

@@ -83,6 +83,7 @@ func TestGoldenAnswers(t *testing.T) {
 		{"swaps.csv", call{method: "GET", path: "/v1/swaps", header: map[string]string{"Accept": "text/csv"}}},
 		{"offers.json", call{method: "GET", path: "/v1/offers"}},
 		{"quote.json", call{method: "POST", path: "/v1/quotes", body: fmt.Sprintf(`{"offer":%q,"get":"1001"}`, decoded(t, offer)["id"])}},
+		{"partners.json", call{method: "GET", path: "/v1/partners"}},
 		{"wallet.json", call{method: "GET", path: "/v1/wallet"}},
 		{"sent.json", sendCall(key, goodSend)},
 		{"info.json", call{method: "GET", path: "/v1/info"}},
@@ -374,4 +375,19 @@ func FuzzOfferText(f *testing.F) {
 			t.Errorf("%q reads as another offer when written anew: %v", text, err)
 		}
 	})
+}
+
+// A maker whom the node refuses is quoted to who insists, and to nobody else.
+func TestQuoteDespite(t *testing.T) {
+	s, d, _ := newTest(t)
+	d.standing.Until = 1_700_100_000
+	id := decoded(t, call{method: "POST", path: "/v1/offers", body: goodDraft}.do(t, s))["id"]
+	for said, want := range map[string]int{``: 409, `,"despite":false`: 409, `,"despite":true`: 201} {
+		w := call{method: "POST", path: "/v1/quotes", body: fmt.Sprintf(`{"offer":%q,"get":"1001"%s}`, id, said)}.do(t, s)
+		code := ""
+		if want == 409 {
+			code = "standing"
+		}
+		expect(t, w, want, code)
+	}
 }

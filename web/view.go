@@ -41,7 +41,7 @@ func viewQuote(q trade.Quote) api.Quote {
 	return api.Quote{
 		Id: q.ID, Offer: q.Offer, Pay: q.Pay, PayAmount: q.PayAmount, Get: q.Get, GetAmount: q.GetAmount,
 		LockFee: q.LockFee, RefundFee: q.RefundFee, RedeemFee: q.RedeemFee,
-		RefundFrom: q.RefundFrom, RedeemBy: q.RedeemBy, Expires: q.Expires,
+		RefundFrom: q.RefundFrom, RedeemBy: q.RedeemBy, Expires: q.Expires, Maker: q.Maker,
 	}
 }
 

@@ -98,7 +98,7 @@ func (r *benchRun) start(ctx context.Context) error {
 	r.desk = swap.New(swap.Config{
 		Ledgers: ledgers, Contracts: map[contracts.Chain]contracts.Address{contracts.ETH: benchContract(contracts.ETH), contracts.SMT: benchContract(contracts.SMT)},
 		Confirmations: confirmationsAsked(), Peer: silentPeer{}, Store: kept, Offers: kept, Journal: journal,
-		Secrets: ring, Verify: peer.Verify, Profile: trade.Safe, Realm: "main", Notify: feed.Publish, Log: slog.New(slog.DiscardHandler),
+		Secrets: ring, Verify: peer.Verify, Profile: trade.Safe, Realm: "main", AtOnce: swap.DefaultAtOnce, Notify: feed.Publish, Log: slog.New(slog.DiscardHandler),
 	})
 	go func() { r.ended <- r.desk.Run(ctx) }()
 	r.stop = func() error { return errors.Join(<-r.ended, journal.Close(), kept.Close()) }

@@ -46,6 +46,8 @@ type booth struct {
 	sent    map[contracts.Hash]int
 	looked  func() // called when a swap was looked at
 	refuses bool   // the server answers nobody
+
+	partners []trade.Standing
 }
 
 // TestMain sets the one time zone in which sessions are told.
@@ -172,7 +174,7 @@ func (b *booth) Fetch(ctx context.Context, peer string) ([]trade.Offer, error) {
 	return b.Offers(ctx)
 }
 
-func (b *booth) Quote(ctx context.Context, id contracts.Hash, get contracts.Amount) (trade.Quote, error) {
+func (b *booth) Quote(ctx context.Context, id contracts.Hash, get contracts.Amount, despite bool) (trade.Quote, error) {
 	if err := b.port(ctx); err != nil {
 		return trade.Quote{}, err
 	}
@@ -187,6 +189,11 @@ func (b *booth) Quote(ctx context.Context, id contracts.Hash, get contracts.Amou
 		return trade.Quote{}, fmt.Errorf("offer %s: %w", id, trade.ErrUnknown)
 	}
 	o := known[i]
+	for _, s := range b.partners {
+		if s.Partner == o.Maker && s.Until != 0 && !despite {
+			return trade.Quote{}, fmt.Errorf("%w: 3 of the last 4 swaps were never locked; again on 2023-12-10 22:13 UTC", trade.ErrStanding)
+		}
+	}
 	cost, err := o.Cost(get)
 	if err != nil {
 		return trade.Quote{}, err
@@ -194,7 +201,12 @@ func (b *booth) Quote(ctx context.Context, id contracts.Hash, get contracts.Amou
 	q := trade.Quote{
 		ID: contracts.Hash{7, byte(len(b.quotes))}, Offer: id, Pay: o.Want, PayAmount: cost, Get: o.Give, GetAmount: get,
 		LockFee: contracts.Units(1_000_000_000_000_000), RefundFee: contracts.Units(500_000_000_000_000), RedeemFee: contracts.Units(990),
-		RefundFrom: begin + 86_400, RedeemBy: begin + 21_600, Expires: begin + 60,
+		RefundFrom: begin + 86_400, RedeemBy: begin + 21_600, Expires: begin + 60, Maker: trade.Standing{Partner: o.Maker, Faults: []trade.Count{}},
+	}
+	for _, s := range b.partners {
+		if s.Partner == o.Maker {
+			q.Maker = s
+		}
 	}
 	b.quotes[q.ID] = q
 	return q, nil
@@ -247,6 +259,8 @@ func (b *booth) Trade(ctx context.Context, id contracts.Hash) (trade.Trade, []tr
 	}
 	return looks[0], nil, nil
 }
+
+func (b *booth) Partners(context.Context) ([]trade.Standing, error) { return b.partners, b.fail }
 
 func (b *booth) Leave(ctx context.Context, id contracts.Hash) error {
 	b.mu.Lock()

@@ -22,6 +22,7 @@ import (
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 
+	"photon/swap"
 	"photon/swap/trade"
 )
 
@@ -42,6 +43,7 @@ type config struct {
 	Database   string   `koanf:"database"`    // sqlite:PATH or postgres://…; default sqlite in data
 	Password   string   `koanf:"password"`    // file with the key file's password; default data/password
 	RefundOnly bool     `koanf:"refund_only"` // take no new swaps, finish those under way
+	AtOnce     uint64   `koanf:"at_once"`     // swaps that another node may have open by taking our offers before it has completed one; as many again for each that it has; default 4
 	FastUnlock bool     `koanf:"fast_unlock"` // a weak password hash, on dev only
 	Debug      bool     `koanf:"debug"`       // log more
 
@@ -77,7 +79,7 @@ func defaults() map[string]any {
 	return map[string]any{
 		"data": filepath.Join(home, ".photon"), "realm": "main", "profile": "safe", "listen": "127.0.0.1:8645",
 		"btc_confirmations": 3, "ltc_confirmations": 6, "eth_confirmations": 12, "smt_confirmations": 17,
-		"eth_chain": 1, "smt_chain": 20180430, "poll_millis": 1000,
+		"eth_chain": 1, "smt_chain": 20180430, "poll_millis": 1000, "at_once": swap.DefaultAtOnce,
 	}
 }
 

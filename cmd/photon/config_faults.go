@@ -56,6 +56,9 @@ func (c config) faults() []string {
 	if scheme, rest, _ := strings.Cut(c.Database, ":"); rest == "" || !slices.Contains([]string{"sqlite", "postgres", "postgresql"}, scheme) {
 		bad("database is not sqlite:PATH or postgres://…")
 	}
+	if c.AtOnce == 0 || c.AtOnce > 1_000_000 {
+		bad("at_once %d is not 1 to 1000000", c.AtOnce)
+	}
 	if c.FastUnlock && c.Realm != "dev" {
 		bad("fast_unlock is for realm dev")
 	}

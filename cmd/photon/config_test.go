@@ -232,6 +232,7 @@ boards: ["http://u:hunter2@b"]
 database: "mysql://u:hunter2@db"
 password: 5
 refund_only: 2
+at_once: 0
 fast_unlock: true
 debug: "often"
 tokens: ["DOGE"]

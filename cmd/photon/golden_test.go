@@ -146,6 +146,31 @@ func TestTakeSession(t *testing.T) {
 	s.compare("take")
 }
 
+// Whoever has let us down is shown before a person agrees, and refused when it was
+// too often, unless the person insists.
+func TestPartnersSession(t *testing.T) {
+	s := newSession(t)
+	s.run("", "swap", "partners")
+	offer := btcForEth("0.5btc")
+	s.b.offers = []trade.Offer{offer}
+	s.b.partners = []trade.Standing{
+		{Partner: "them", Completed: 1, Lately: 4, Faults: []trade.Count{{Fault: trade.NeverLocked, Times: 3}}, Until: begin + 26*86_400},
+		{Partner: "others", Open: 2, Completed: 12, Lately: 7, Faults: []trade.Count{{Fault: trade.NeverRedeemed, Times: 1}, {Fault: trade.Late, Times: 2}}},
+		{Partner: "strangers", Open: 1, Faults: []trade.Count{}},
+	}
+	s.run("", "swap", "partners")
+	s.run("", "swap", "partners", "--json")
+	s.run("", "swap", "take", offer.Digest().String(), "--yes")
+	if s.b.taken != 0 {
+		t.Errorf("taken %d times", s.b.taken)
+	}
+	s.run("", "swap", "take", offer.Digest().String(), "--yes", "--despite")
+	if s.b.taken != 1 {
+		t.Errorf("taken %d times in spite of it", s.b.taken)
+	}
+	s.compare("partners")
+}
+
 // Every status as a person and a program see it, from either side.
 func TestShowSession(t *testing.T) {
 	s := newSession(t)

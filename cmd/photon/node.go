@@ -111,7 +111,7 @@ func runNode(ctx context.Context, cfg config, before func(*keys.Journal) error) 
 	feed := web.NewFeed(4096)
 	desk := swap.New(swap.Config{
 		Ledgers: ledgers, Contracts: cfg.contracts(), Confirmations: cfg.confirmations(), Peer: node, Store: kept, Offers: kept, Journal: journal,
-		Secrets: ring, Verify: peer.Verify, Profile: times, Boards: boards, Assets: cfg.assets(), Realm: cfg.Realm, RefundOnly: cfg.RefundOnly, Notify: feed.Publish, Log: log,
+		Secrets: ring, Verify: peer.Verify, Profile: times, Boards: boards, Assets: cfg.assets(), Realm: cfg.Realm, RefundOnly: cfg.RefundOnly, AtOnce: cfg.AtOnce, Notify: feed.Publish, Log: log,
 	})
 	node.Handle(desk.Receive)
 	return serveNode(ctx, cfg, desk, node, ledgers, feed, log)

@@ -15,7 +15,7 @@ func swapCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "swap", Short: "Offers, quotes and swaps"}
 	var a asker
 	a.flags(cmd)
-	cmd.AddCommand(a.offerCommand(), a.offersCommand(), a.takeCommand(), a.listCommand(), a.showCommand(), a.watchCommand(), a.refundCommand(), a.rescueCommand())
+	cmd.AddCommand(a.offerCommand(), a.offersCommand(), a.takeCommand(), a.listCommand(), a.partnersCommand(), a.showCommand(), a.watchCommand(), a.refundCommand(), a.rescueCommand())
 	return cmd
 }
 

@@ -17,7 +17,7 @@ import (
 func (a *asker) takeCommand() *cobra.Command {
 	var get string
 	var most []string
-	var watch bool
+	var watch, despite bool
 	var v vigil
 	cmd := &cobra.Command{
 		Use: "take OFFER", Short: "takes an offer, after a quote and your word",
@@ -36,7 +36,7 @@ func (a *asker) takeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			q, err := ask(cmd.Context(), a, func(ctx context.Context) (api.Quote, error) { return c.Quote(ctx, id, want) })
+			q, err := ask(cmd.Context(), a, func(ctx context.Context) (api.Quote, error) { return c.Quote(ctx, id, want, despite) })
 			if err != nil {
 				return err
 			}
@@ -61,6 +61,7 @@ func (a *asker) takeCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&get, "get", "", "how much of what the offer gives, or all (default: asked, where there is a choice)")
 	cmd.Flags().StringArrayVar(&most, "max-fee", nil, "the most network fee in one coin; once for each coin")
+	cmd.Flags().BoolVar(&despite, "despite", false, "even of a maker who has let you down too often")
 	cmd.Flags().BoolVar(&watch, "watch", false, "follow the swap to its end")
 	v.flags(cmd.Flags())
 	return cmd
@@ -131,11 +132,11 @@ func wholeCost(o api.Offer) contracts.Amount {
 // quoteText is what a person agrees to.
 func quoteText(q api.Quote) string {
 	pay, get := contracts.Native(q.Pay.Chain), contracts.Native(q.Get.Chain)
-	return fmt.Sprintf("You pay      %s\nYou get      %s\n"+
+	return fmt.Sprintf("You pay      %s\nYou get      %s\nThe other    %s\n"+
 		"Network fees about %s to lock, %s to redeem (%s to refund, if it comes to that)\n"+
 		"If the other stops, you can take your coin back from %s on.\n"+
 		"Your node must run until you have redeemed: by %s at the latest.\n",
-		sum(q.Pay, q.PayAmount), sum(q.Get, q.GetAmount), sum(pay, q.LockFee), sum(get, q.RedeemFee), sum(pay, q.RefundFee),
+		sum(q.Pay, q.PayAmount), sum(q.Get, q.GetAmount), standingText(q.Maker), sum(pay, q.LockFee), sum(get, q.RedeemFee), sum(pay, q.RefundFee),
 		when(q.RefundFrom), when(q.RedeemBy))
 }
 

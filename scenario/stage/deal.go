@@ -28,7 +28,7 @@ func Take(ctx context.Context, taker, maker *Person, pay, get contracts.Sum) (co
 	if _, err := taker.Client.Fetch(ctx, maker.Identity); err != nil {
 		return contracts.Hash{}, fmt.Errorf("fetch offers: %w", err)
 	}
-	quote, err := taker.Client.Quote(ctx, offer.Id, get.Amount)
+	quote, err := taker.Client.Quote(ctx, offer.Id, get.Amount, false)
 	if err != nil {
 		return contracts.Hash{}, fmt.Errorf("quote: %w", err)
 	}

@@ -109,7 +109,7 @@ func (s *Stage) configText(p *Person, profile string) (string, error) {
 		return (&url.URL{Scheme: "http", Host: host, User: url.UserPassword(user, password)}).String()
 	}
 	lines := []string{
-		"realm: dev", "profile: " + profile, "data: " + p.Data, "listen: 127.0.0.1:0", "fast_unlock: true", "poll_millis: 200",
+		"realm: dev", "profile: " + profile, "data: " + p.Data, "listen: 127.0.0.1:0", "fast_unlock: true", "at_once: 100", "poll_millis: 200",
 		fmt.Sprintf("peer_listen: [/ip4/127.0.0.1/tcp/%d]", port),
 		fmt.Sprintf("btc_rpc: [%q]", outputs(s.Net.BTC.Host, s.Net.BTC.User, s.Net.BTC.Password)), "btc_network: " + s.Net.BTC.Network, "btc_confirmations: 2",
 		fmt.Sprintf("ltc_rpc: [%q]", outputs(s.Net.LTC.Host, s.Net.LTC.User, s.Net.LTC.Password)), "ltc_network: " + s.Net.LTC.Network, "ltc_confirmations: 2",

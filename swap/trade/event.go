@@ -20,7 +20,7 @@ var (
 	ErrConflict = errors.New("changed by another")
 	ErrUnknown  = errors.New("unknown")
 	ErrClosed   = errors.New("no new trades are taken")
-	ErrStanding = errors.New("let us down too often")
+	ErrStanding = errors.New("partner has let us down too often")
 	ErrMany     = errors.New("too many trades at once")
 )
 

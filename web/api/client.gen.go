@@ -205,6 +205,13 @@ type ClientInterface interface {
 	// Corresponds with DELETE /v1/offers/{id} (the `WithdrawOffer` operationId).
 	WithdrawOffer(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListPartners How everybody stands with us with whom we were ever in a swap, those whom we refuse first
+	//
+	// It is what this node remembers itself, and goes to nobody. Faults are forgotten 30 days after their swap began.
+	//
+	// Corresponds with GET /v1/partners (the `ListPartners` operationId).
+	ListPartners(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ConnectPeerWithBody Connects to another node
 	//
 	// Takes any type of body and a specified content type.
@@ -566,6 +573,23 @@ func (c *Client) ImportOffer(ctx context.Context, body ImportOfferJSONRequestBod
 // Corresponds with DELETE /v1/offers/{id} (the `WithdrawOffer` operationId).
 func (c *Client) WithdrawOffer(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewWithdrawOfferRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPartners How everybody stands with us with whom we were ever in a swap, those whom we refuse first
+//
+// It is what this node remembers itself, and goes to nobody. Faults are forgotten 30 days after their swap began.
+//
+// Corresponds with GET /v1/partners (the `ListPartners` operationId).
+func (c *Client) ListPartners(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPartnersRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -1357,6 +1381,33 @@ func NewWithdrawOfferRequest(server string, id Id) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListPartnersRequest constructs an http.Request for the ListPartners method
+func NewListPartnersRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/partners")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewConnectPeerRequest calls the generic ConnectPeer builder with application/json body
 func NewConnectPeerRequest(server string, body ConnectPeerJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -1978,6 +2029,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /v1/offers/{id} (the `WithdrawOffer` operationId).
 	WithdrawOfferWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*WithdrawOfferResponse, error)
+
+	// ListPartnersWithResponse How everybody stands with us with whom we were ever in a swap, those whom we refuse first
+	//
+	// It is what this node remembers itself, and goes to nobody. Faults are forgotten 30 days after their swap began.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/partners (the `ListPartners` operationId).
+	ListPartnersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPartnersResponse, error)
 
 	// ConnectPeerWithBodyWithResponse Connects to another node
 	//
@@ -2693,6 +2753,54 @@ func (r WithdrawOfferResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r WithdrawOfferResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPartnersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Partners
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPartnersResponse) GetJSON200() *Partners {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPartnersResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPartnersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPartnersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPartnersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPartnersResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -3429,6 +3537,21 @@ func (c *ClientWithResponses) WithdrawOfferWithResponse(ctx context.Context, id 
 	return ParseWithdrawOfferResponse(rsp)
 }
 
+// ListPartnersWithResponse How everybody stands with us with whom we were ever in a swap, those whom we refuse first
+//
+// It is what this node remembers itself, and goes to nobody. Faults are forgotten 30 days after their swap began.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/partners (the `ListPartners` operationId).
+func (c *ClientWithResponses) ListPartnersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPartnersResponse, error) {
+	rsp, err := c.ListPartners(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPartnersResponse(rsp)
+}
+
 // ConnectPeerWithBodyWithResponse Connects to another node
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -4060,6 +4183,39 @@ func ParseWithdrawOfferResponse(rsp *http.Response) (*WithdrawOfferResponse, err
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListPartnersResponse parses an HTTP response from a ListPartnersWithResponse call
+func ParseListPartnersResponse(rsp *http.Response) (*ListPartnersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPartnersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Partners
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

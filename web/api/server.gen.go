@@ -145,6 +145,9 @@ type Amount = contracts.Amount
 
 // Ask defines model for Ask.
 type Ask struct {
+	// Despite Even of a maker whom the node refuses (409 `standing`) because he has let us down too often
+	Despite bool `json:"despite,omitempty,omitzero"`
+
 	// Get How much of what the offer gives
 	//
 	// Examples: 1500000
@@ -490,6 +493,11 @@ type Offers struct {
 	Offers []Offer `json:"offers"`
 }
 
+// Partners defines model for Partners.
+type Partners struct {
+	Partners []Standing `json:"partners"`
+}
+
 // Peer defines model for Peer.
 type Peer struct {
 	Identity string `json:"identity"`
@@ -537,6 +545,9 @@ type Quote struct {
 	//
 	// Examples: 1500000
 	LockFee Amount `json:"lock_fee"`
+
+	// Maker How who made the offer stands with us
+	Maker Standing `json:"maker"`
 
 	// Offer 32 bytes in hex
 	Offer Hash `json:"offer"`
@@ -602,6 +613,9 @@ type Sent struct {
 
 // Side defines model for Side.
 type Side = trade.Side
+
+// Standing How a partner behaved in swaps with us
+type Standing = trade.Standing
 
 // Status defines model for Status.
 type Status = trade.Status
@@ -822,6 +836,9 @@ type ServerInterface interface {
 	// WithdrawOffer Withdraws an offer of this node, or forgets one of another
 	// (DELETE /v1/offers/{id})
 	WithdrawOffer(c *gin.Context, id Id)
+	// ListPartners How everybody stands with us with whom we were ever in a swap, those whom we refuse first
+	// (GET /v1/partners)
+	ListPartners(c *gin.Context)
 	// ConnectPeer Connects to another node
 	// (POST /v1/peers)
 	ConnectPeer(c *gin.Context)
@@ -1185,6 +1202,19 @@ func (siw *ServerInterfaceWrapper) WithdrawOffer(c *gin.Context) {
 	siw.Handler.WithdrawOffer(c, id)
 }
 
+// ListPartners operation middleware
+func (siw *ServerInterfaceWrapper) ListPartners(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListPartners(c)
+}
+
 // ConnectPeer operation middleware
 func (siw *ServerInterfaceWrapper) ConnectPeer(c *gin.Context) {
 
@@ -1490,6 +1520,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/v1/swaps", wrapper.TakeQuote)
 	router.GET(options.BaseURL+"/v1/swaps/:id", wrapper.ShowSwap)
 	router.POST(options.BaseURL+"/v1/swaps/:id/refund", wrapper.LeaveSwap)
+	router.GET(options.BaseURL+"/v1/partners", wrapper.ListPartners)
 	router.GET(options.BaseURL+"/v1/wallet", wrapper.ShowWallet)
 	router.POST(options.BaseURL+"/v1/wallet/addresses", wrapper.MakeAddress)
 	router.POST(options.BaseURL+"/v1/wallet/send", wrapper.SendFunds)
@@ -2051,6 +2082,44 @@ func (response WithdrawOfferdefaultApplicationProblemPlusJSONResponse) VisitWith
 	return err
 }
 
+type ListPartnersRequestObject struct {
+}
+
+type ListPartnersResponseObject interface {
+	VisitListPartnersResponse(w http.ResponseWriter) error
+}
+
+type ListPartners200JSONResponse Partners
+
+func (response ListPartners200JSONResponse) VisitListPartnersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPartnersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListPartnersdefaultApplicationProblemPlusJSONResponse) VisitListPartnersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ConnectPeerRequestObject struct {
 	Body *ConnectPeerJSONRequestBody
 }
@@ -2529,6 +2598,9 @@ type StrictServerInterface interface {
 	// WithdrawOffer Withdraws an offer of this node, or forgets one of another
 	// (DELETE /v1/offers/{id})
 	WithdrawOffer(ctx context.Context, request WithdrawOfferRequestObject) (WithdrawOfferResponseObject, error)
+	// ListPartners How everybody stands with us with whom we were ever in a swap, those whom we refuse first
+	// (GET /v1/partners)
+	ListPartners(ctx context.Context, request ListPartnersRequestObject) (ListPartnersResponseObject, error)
 	// ConnectPeer Connects to another node
 	// (POST /v1/peers)
 	ConnectPeer(ctx context.Context, request ConnectPeerRequestObject) (ConnectPeerResponseObject, error)
@@ -2986,6 +3058,30 @@ func (sh *strictHandler) WithdrawOffer(ctx *gin.Context, id Id) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(WithdrawOfferResponseObject); ok {
 		if err := validResponse.VisitWithdrawOfferResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListPartners operation middleware
+func (sh *strictHandler) ListPartners(ctx *gin.Context) {
+	var request ListPartnersRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPartners(ctx, request.(ListPartnersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPartners")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListPartnersResponseObject); ok {
+		if err := validResponse.VisitListPartnersResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
