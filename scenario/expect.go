@@ -14,6 +14,7 @@ import (
 //	expect alice status=locking reason="no answer"   of her newest swap; alice#1 is her first
 //	expect alice btc=-0.5 eth=10                     what she has more than at the start, but for fees
 //	expect alice swaps=2 lock=none next=them         counts, her lock, who has the next move
+//	expect alice fault=never_locked                  what her partner did wrong; none
 //	expect refused "expired"                         what the line before was told
 //	expect both completed                            everybody's newest swap
 func (p *player) expect(_ context.Context, args []string) error { return p.hold(args, p.patient) }
@@ -81,6 +82,11 @@ func (p *player) fact(who, name, want string) error {
 		has = t.Reason
 	case "frozen":
 		has = t.Frozen
+	case "fault":
+		has = "none"
+		if f := t.Fault(); f != "" {
+			has = string(f)
+		}
 	case "next":
 		has, _ = t.Next()
 	case "lock":

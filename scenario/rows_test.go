@@ -26,10 +26,10 @@ const (
 
 // rows are the groups A to H and K of "Swaps".
 var rows = []row{
-	{"A1", "alice_never_locks", ""},
+	{"A1", "alice_never_locks mallory_never_begins swap/trade:TestFaultNeverBegun", ""},
 	{"A2", "bob_never_locks both_agree_to_give_up", ""},
-	{"A3", "every_pair_refunds everything_back_after_silence", ""},
-	{"A4", "bob_is_away_when_she_redeems", ""},
+	{"A3", "every_pair_refunds everything_back_after_silence swap/trade:TestFaultNeverRedeemed", ""},
+	{"A4", "bob_is_away_when_she_redeems swap/trade:TestFaultLate", ""},
 	{"A5", "bob_is_away_too_long", ""},
 	{"A6", "", delegates},
 	{"A7", "bob_is_away_when_she_redeems", ""},
@@ -166,7 +166,7 @@ var rows = []row{
 	{"F11", "scenario:TestNoise", ""},
 	{"F12", "adapters/peer:TestCutAnywhereIsAnsweredOnce web:TestEventsResume", ""},
 	{"F13", "scenario:TestNoise", ""},
-	{"F14", "many_at_once", ""},
+	{"F14", "many_at_once swap:TestPartnerBindsFewAtOnce", ""},
 	{"F15", "adapters/peer:TestFlood web:TestFloodPushesOutItself web:TestBoardRate", ""},
 	{"F16", "", "there are no webhooks; events are fetched"},
 	{"F17", "", relays},
@@ -184,8 +184,10 @@ var rows = []row{
 	{"G8", "", "legs off chain come with the payment node"},
 	{"G9", "alice_locks_at_the_last_moment", ""},
 	{"G10", "lock_twice", ""},
-	{"G11", "", notYet + "bonds and reputation"},
-	{"G12", "", notYet + "bonds and reputation"},
+	// Held by what a node remembers of its partners and by how much it lets one of
+	// them bind at once. Nobody puts down a bond.
+	{"G11", "mallory_keeps_her_option swap:TestPartnerIsRefusedForAMonth swap:TestPartnerBindsFewAtOnce", ""},
+	{"G12", "mallory_never_locks_thrice swap/trade:TestFaultNeverLocked swap/trade:TestStanding", ""},
 	{"G13", "quote_expires", ""},
 	{"G14", "both_agree_to_give_up swap:TestLeftBeforeTheLockIsMade", ""},
 	{"G15", "mallory_says_things swap/trade:TestRefundAsked", ""},
