@@ -21,6 +21,10 @@ var networks = map[string]*chaincfg.Params{
 	"regtest": &chaincfg.RegressionNetParams, "simnet": &chaincfg.SimNetParams,
 }
 
+// retarget is after how many blocks other work is asked for. On the networks that
+// are not here, blocks of less work may come at any time, or it never changes.
+var retarget = map[string]int64{"main": 2016, "signet": 2016}
+
 // Coin is Bitcoin on a network: main, test, signet, regtest or simnet.
 // Rates are satoshi for 1,000 vB: relayed from 1,000 on; 10,000 confirmed within
 // a day through most of its history.
@@ -32,6 +36,7 @@ func Coin(network string) (utxo.Coin, error) {
 	return utxo.Coin{
 		Chain: contracts.BTC, Network: network, Genesis: *p.GenesisHash,
 		HRP: p.Bech32HRPSegwit, PubKeyHash: p.PubKeyHashAddrID, ScriptHash: p.ScriptHashAddrID,
+		Easiest: p.PowLimitBits, Retarget: retarget[network],
 		Interval: 10 * time.Minute, Replace: true,
 		MinRate: 1_000, FallbackRate: 10_000, MaxRate: 2_000_000,
 	}, nil

@@ -11,7 +11,10 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	btcwire "github.com/btcsuite/btcd/wire/v2"
 	"github.com/ltcsuite/ltcd/chaincfg"
+	ltchash "github.com/ltcsuite/ltcd/chaincfg/chainhash"
+	"github.com/ltcsuite/ltcd/wire"
 
 	"photon/adapters/utxo"
 	"photon/contracts"
@@ -41,13 +44,21 @@ func Coin(network string) (utxo.Coin, error) {
 	c := utxo.Coin{
 		Chain: contracts.LTC, Network: network, Genesis: chainhash.Hash(*n.params.GenesisHash),
 		HRP: n.params.Bech32HRPSegwit, PubKeyHash: n.params.PubKeyHashAddrID, ScriptHash: n.params.ScriptHashAddrID,
-		MWEB: n.mweb, Interval: 150 * time.Second, HogEx: true,
+		Easiest: n.params.PowLimitBits, Work: scrypt, MWEB: n.mweb, Interval: 150 * time.Second, HogEx: true,
 		MinRate: 10_000, FallbackRate: 50_000, MaxRate: 10_000_000,
 	}
 	if network == "main" {
 		c.OldScriptHash = 0x05 // "3…", which Bitcoin has too
+		c.Retarget = 2016      // elsewhere, blocks of less work may come at any time, or it never changes
 	}
 	return c, nil
+}
+
+// scrypt is the hash of a block that shows its work.
+func scrypt(h btcwire.BlockHeader) chainhash.Hash {
+	own := wire.BlockHeader{Version: h.Version, PrevBlock: ltchash.Hash(h.PrevBlock), MerkleRoot: ltchash.Hash(h.MerkleRoot),
+		Timestamp: h.Timestamp, Bits: h.Bits, Nonce: h.Nonce}
+	return chainhash.Hash(own.PowHash())
 }
 
 // New is utxo.New for Litecoin on a network; cfg.Coin is set here.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+	btcwire "github.com/btcsuite/btcd/wire/v2"
 	"github.com/ltcsuite/ltcd/ltcutil"
 	"github.com/ltcsuite/ltcd/txscript"
 
@@ -76,5 +78,15 @@ func TestNetworks(t *testing.T) {
 	}
 	if _, err := New("main", utxo.Config{}); err == nil {
 		t.Error("a chain without nodes")
+	}
+}
+
+// The work of Litecoin's first block, as everybody knows it.
+func TestScrypt(t *testing.T) {
+	own := networks["main"].params.GenesisBlock.Header
+	h := btcwire.BlockHeader{Version: own.Version, PrevBlock: chainhash.Hash(own.PrevBlock), MerkleRoot: chainhash.Hash(own.MerkleRoot),
+		Timestamp: own.Timestamp, Bits: own.Bits, Nonce: own.Nonce}
+	if got := scrypt(h).String(); got != "0000050c34a64b415b6b15b37f2216634b5b1669cb9a2e38d76f7213b0671e00" {
+		t.Errorf("work %s", got)
 	}
 }

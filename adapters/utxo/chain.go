@@ -76,6 +76,7 @@ type Chain struct {
 	payees  map[payee][]byte // output scripts given to orders
 	rate    int64            // last good estimate
 	behind  int              // looks in a row in which the node was below our tip
+	still   int              // looks in a row in which it had nothing new
 	stored  int64            // height at the last snapshot
 	current bool             // the tip was reached once
 	shaken  bool             // what waits must be looked through again: a watch or a reorganisation came between
@@ -87,6 +88,7 @@ type mined struct {
 	Hash   chainhash.Hash `json:"hash"`
 	Height int64          `json:"height"`
 	Time   int64          `json:"time"` // Unix seconds, of its header
+	Bits   uint32         `json:"bits"` // the work that it asks for; 0: not known
 }
 
 // A payee is what an output script of ours was given to: asked again, the same

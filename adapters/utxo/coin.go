@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 
 	"photon/contracts"
 )
@@ -22,6 +23,10 @@ type Coin struct {
 	ScriptHash    byte   // version of P2SH addresses
 	OldScriptHash byte   // version of P2SH addresses given up because the other coin has it; 0: none
 	MWEB          string // HRP of addresses of the extension block, which are refused; "": none
+
+	Easiest  uint32                                // the least work of a block, as headers write it
+	Retarget int64                                 // the work asked for changes at heights that are multiples of this; 0: at any
+	Work     func(wire.BlockHeader) chainhash.Hash // the hash that shows work; nil: the block's own
 
 	Interval time.Duration // mean time between blocks
 	Replace  bool          // nodes replace a waiting transaction by one that pays more (BIP-125)
@@ -54,8 +59,17 @@ func (c Coin) check() error {
 		return fmt.Errorf("%w: %w: %.20q has no outputs", errCoin, contracts.ErrChain, string(c.Chain))
 	case c.HRP == "" || c.Network == "" || c.Genesis == (chainhash.Hash{}) || c.Interval <= 0:
 		return fmt.Errorf("%w: %s: network %q is not described", errCoin, c.Chain, c.Network)
+	case !c.easy():
+		return fmt.Errorf("%w: %s: %08x is no least work of a network that asks for other work every %d blocks", errCoin, c.Chain, c.Easiest, c.Retarget)
 	case c.MinRate < increment || c.FallbackRate < c.MinRate || c.MaxRate < c.FallbackRate:
 		return fmt.Errorf("%w: %s: rates %d, %d, %d do not rise from %d", errCoin, c.Chain, c.MinRate, c.FallbackRate, c.MaxRate, increment)
 	}
 	return nil
+}
+
+// easy reports whether Easiest is a target, and low enough where it bounds others
+// that are multiplied.
+func (c Coin) easy() bool {
+	t, ok := limit(c.Easiest)
+	return ok && c.Retarget >= 0 && (c.Retarget == 0 || t.BitLen() <= 240)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
@@ -74,7 +75,7 @@ func decodeExtended(tx *wire.MsgTx, raw []byte) (used int, err error) {
 }
 
 // decodeBlock reads a block, finds it to be the one with this hash and to hold
-// what its header commits to. What follows a HogEx is the extension block, which
+// what its header commits to, down to the witnesses: secrets are shown there. What follows a HogEx is the extension block, which
 // is skipped. Errors: errDecode.
 func decodeBlock(raw []byte, want chainhash.Hash) (*Block, error) {
 	r := bytes.NewReader(raw)
@@ -107,7 +108,42 @@ func decodeBlock(raw []byte, want chainhash.Hash) (*Block, error) {
 	if root != b.Header.MerkleRoot || twice {
 		return nil, fmt.Errorf("%w: block %s does not hold what its header says", errDecode, want)
 	}
+	if b.Header.Timestamp.Unix() >= witnessesSince && !witnessed(b.Txs) {
+		return nil, fmt.Errorf("%w: block %s does not hold the witnesses that its first transaction says", errDecode, want)
+	}
 	return &b, nil
+}
+
+// witnessesSince is the beginning of 2018, in Unix seconds: both chains have
+// witnesses since 2017. Blocks before say of them what they like.
+const witnessesSince = 1_514_764_800
+
+// commits begins the output of a block's first transaction that commits to the
+// witnesses of all others. The last such output counts.
+//
+// Source: BIP-141.
+var commits = []byte{txscript.OP_RETURN, txscript.OP_DATA_36, 0xaa, 0x21, 0xa9, 0xed}
+
+// witnessed reports whether the transactions of a block have the witnesses that
+// the first commits to; without a commitment, none.
+func witnessed(txs []*wire.MsgTx) bool {
+	ids, some := make([]chainhash.Hash, len(txs)), false
+	for i, tx := range txs[1:] {
+		ids[i+1], some = tx.WitnessHash(), some || tx.HasWitness()
+	}
+	root, _ := merkleRoot(ids)
+	for _, out := range slices.Backward(txs[0].TxOut) {
+		if len(out.PkScript) < len(commits)+chainhash.HashSize || !bytes.HasPrefix(out.PkScript, commits) {
+			continue
+		}
+		reserved := make([]byte, chainhash.HashSize)
+		if len(txs[0].TxIn) == 1 && len(txs[0].TxIn[0].Witness) == 1 {
+			reserved = txs[0].TxIn[0].Witness[0]
+		}
+		said := out.PkScript[len(commits):][:chainhash.HashSize]
+		return bytes.Equal(said, chainhash.DoubleHashB(append(root[:], reserved...)))
+	}
+	return !some
 }
 
 // nextTx reads a transaction of a block and returns what follows it, and whether

@@ -7,8 +7,10 @@
 //	Order ──▶ Prepare / Hasten / Propose ──▶ signed Tx ──▶ Send ──▶ all nodes
 //
 // The one rule: a node is believed only in what was checked. A block must hash
-// to what was asked for, hold what its header commits to, and stand on the block
-// before; what a later branch of the chain does not hold is forgotten.
+// to what was asked for, with the work that the chain asks for (work.go), hold what
+// its header commits to, witnesses included, and stand on the block before; what a
+// later branch of the chain does not hold is forgotten. What one node leaves out,
+// another is asked for.
 //
 // What differs between the two coins is a [Coin]; packages btc and ltc make it.
 // What differs between programs (btcd, Bitcoin Core, ltcd, Litecoin Core) is

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -53,16 +54,37 @@ func coinbase(height int64, salt uint32, to []byte) *wire.MsgTx {
 	return tx
 }
 
-// put appends a block of txs to the active chain.
+// put appends a block of txs to the active chain, with the work and the witnesses
+// that it says.
 func (f *fake) put(prev chainhash.Hash, height int64, txs ...*wire.MsgTx) {
-	var ids []chainhash.Hash
+	b := block(prev, height, txs...)
+	for testWork.proven(b.Header) != nil {
+		b.Header.Nonce++
+	}
+	f.blocks[b.BlockHash()] = b
+	f.active = append(f.active, b.BlockHash())
+}
+
+// testWork is how much work blocks of the fake need: every second one has it.
+var testWork = Coin{Easiest: 0x207fffff}
+
+// block is one that nobody has worked on.
+func block(prev chainhash.Hash, height int64, txs ...*wire.MsgTx) *wire.MsgBlock {
+	ids := []chainhash.Hash{{}}
+	for _, tx := range txs[1:] {
+		ids = append(ids, tx.WitnessHash())
+	}
+	if root, _ := merkleRoot(ids); slices.ContainsFunc(txs[1:], (*wire.MsgTx).HasWitness) {
+		txs[0].TxIn[0].Witness = wire.TxWitness{make([]byte, 32)}
+		said := chainhash.DoubleHashB(append(root[:], make([]byte, 32)...))
+		txs[0].AddTxOut(wire.NewTxOut(0, append(bytes.Clone(commits), said...)))
+	}
+	ids = nil
 	for _, tx := range txs {
 		ids = append(ids, tx.TxHash())
 	}
 	root, _ := merkleRoot(ids)
-	b := &wire.MsgBlock{Header: wire.BlockHeader{Version: 1, PrevBlock: prev, MerkleRoot: root, Timestamp: time.Unix(epoch+60*height, 0), Nonce: f.salt}, Transactions: txs}
-	f.blocks[b.BlockHash()] = b
-	f.active = append(f.active, b.BlockHash())
+	return &wire.MsgBlock{Header: wire.BlockHeader{Version: 1, PrevBlock: prev, MerkleRoot: root, Timestamp: time.Unix(epoch+60*height, 0), Bits: testWork.Easiest}, Transactions: txs}
 }
 
 // mine makes a block that pays its reward to a script, of txs or of all that waits.
@@ -262,7 +284,7 @@ func (m memory) Put(_ context.Context, key string, value []byte) error {
 // testCoin is Bitcoin or Litecoin on the fake's chain.
 func testCoin(chain contracts.Chain, f *fake) Coin {
 	c := Coin{Chain: chain, Network: "fake", Genesis: f.active[0], HRP: "bc", PubKeyHash: 0, ScriptHash: 5,
-		Interval: 10 * time.Minute, Replace: true, MinRate: 1000, FallbackRate: 10_000, MaxRate: 2_000_000}
+		Easiest: testWork.Easiest, Interval: 10 * time.Minute, Replace: true, MinRate: 1000, FallbackRate: 10_000, MaxRate: 2_000_000}
 	if chain == contracts.LTC {
 		c.HRP, c.PubKeyHash, c.ScriptHash, c.OldScriptHash, c.MWEB = "ltc", 0x30, 0x32, 5, "ltcmweb"
 		c.Replace, c.HogEx, c.MinRate, c.FallbackRate = false, true, 10_000, 50_000

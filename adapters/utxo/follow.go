@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 
 	"photon/swap/trade"
 )
@@ -16,6 +17,7 @@ import (
 const (
 	keep      = 400              // blocks that a reorganisation may undo without all being looked through again
 	maxBehind = 12               // looks after which a node below our tip is believed
+	maxStill  = 3                // looks after which a node that has nothing new is compared with the others
 	maxPause  = 30 * time.Second // between looks while no node answers
 )
 
@@ -125,10 +127,11 @@ func (c *Chain) advance(ctx context.Context) (moved bool, err error) {
 	if tip, err = c.believe(ctx, tip); err != nil || tip.Hash == c.newest().Hash {
 		return moved, err
 	}
-	from, undone := c.newest(), int64(0)
+	from, undone, teller := c.newest(), int64(0), c.nodes.first()
 	for c.newest().Hash != tip.Hash {
 		back, err := c.step(ctx, tip)
 		if err != nil {
+			c.nodes.distrust(teller)
 			return false, err
 		}
 		undone += back
@@ -147,7 +150,9 @@ func (c *Chain) advance(ctx context.Context) (moved bool, err error) {
 func (c *Chain) newest() mined { return c.blocks[len(c.blocks)-1] }
 
 // believe returns the tip to walk to: that of the node, of a node that is
-// further, or ours while a node is behind and may yet catch up.
+// further, or ours while a node is behind and may yet catch up. A node that keeps
+// its newest blocks from us looks as if there were none: when it has nothing new
+// for a few looks, the others are asked.
 func (c *Chain) believe(ctx context.Context, tip Tip) (Tip, error) {
 	ours := c.newest()
 	if tip.Hash == ours.Hash {
@@ -155,8 +160,17 @@ func (c *Chain) believe(ctx context.Context, tip Tip) (Tip, error) {
 		c.mu.Lock()
 		c.current = true
 		c.mu.Unlock()
-		return tip, nil
+		if c.still++; c.still < maxStill || len(c.nodes.nodes) == 1 {
+			return tip, nil
+		}
+		c.still = 0
+		best, err := c.nodes.highest(ctx)
+		if err != nil || best.Height <= ours.Height {
+			return tip, ctx.Err()
+		}
+		tip = best
 	}
+	c.still = 0
 	if tip.Height < ours.Height {
 		best, err := c.nodes.highest(ctx)
 		if err != nil {
@@ -171,12 +185,13 @@ func (c *Chain) believe(ctx context.Context, tip Tip) (Tip, error) {
 	}
 	c.behind = 0
 	// A height that the node itself does not stand by is a lie or was overtaken.
+	teller := c.nodes.first()
 	at, err := c.nodes.hashAt(ctx, tip.Height)
 	if err == nil && at != tip.Hash {
 		err = fmt.Errorf("%w: tip %s is not at its height %d", ErrDown, tip.Hash, tip.Height)
 	}
 	if err != nil {
-		c.nodes.turn()
+		c.nodes.distrust(teller)
 		return Tip{}, err
 	}
 	return tip, nil
@@ -199,7 +214,7 @@ func (c *Chain) begin(ctx context.Context, tip Tip) error {
 		if err != nil {
 			return err
 		}
-		blocks = append(blocks, mined{hash, height, h.Timestamp.Unix()})
+		blocks = append(blocks, minedOf(h, height))
 	}
 	c.mu.Lock()
 	c.blocks = blocks
@@ -223,7 +238,10 @@ func (c *Chain) step(ctx context.Context, tip Tip) (back int64, err error) {
 			return 0, fmt.Errorf("block %d %s: %w", height, hash, err)
 		}
 		if b.Header.PrevBlock == last.Hash {
-			return 0, c.take(b, hash, height)
+			if err := c.coin.eased(last, b.Header, height); err != nil {
+				return 0, err
+			}
+			return 0, c.take(b, height)
 		}
 	}
 	hash, err := c.nodes.hashAt(ctx, last.Height)
@@ -237,7 +255,7 @@ func (c *Chain) step(ctx context.Context, tip Tip) (back int64, err error) {
 }
 
 // take looks through a block that stands on our tip.
-func (c *Chain) take(b *Block, hash chainhash.Hash, height int64) error {
+func (c *Chain) take(b *Block, height int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for again := true; again; {
@@ -252,12 +270,16 @@ func (c *Chain) take(b *Block, hash chainhash.Hash, height int64) error {
 	for i, tx := range b.Txs {
 		c.index.see(tx, b.IDs[i], place{height, i})
 	}
-	c.blocks = append(c.blocks, mined{hash, height, b.Header.Timestamp.Unix()})
+	c.blocks = append(c.blocks, minedOf(b.Header, height))
 	if len(c.blocks) > 2*keep {
 		c.blocks = append([]mined(nil), c.blocks[len(c.blocks)-keep:]...)
 		c.wallet.prune(height - keep)
 	}
 	return nil
+}
+
+func minedOf(h wire.BlockHeader, height int64) mined {
+	return mined{h.BlockHash(), height, h.Timestamp.Unix(), h.Bits}
 }
 
 // undo takes our tip back. When nothing is left that the two chains share, all
@@ -296,12 +318,12 @@ func (c *Chain) read(ctx context.Context) error {
 	for _, l := range legs {
 		from = min(from, int64(min(l.watch.From, uint64(maxHeight))))
 	}
+	hashes, err := c.hashes(ctx, from)
+	if err != nil {
+		return fmt.Errorf("look back to block %d: %w", from, err)
+	}
 	for height := from; height <= tip; height++ {
-		hash, err := c.hashOf(ctx, height)
-		if err != nil {
-			return fmt.Errorf("look back to block %d: %w", height, err)
-		}
-		b, err := c.nodes.block(ctx, hash)
+		b, err := c.nodes.block(ctx, hashes[height-from])
 		if err != nil {
 			return fmt.Errorf("look back to block %d: %w", height, err)
 		}
@@ -320,6 +342,31 @@ func (c *Chain) read(ctx context.Context) error {
 	c.unread = slices.DeleteFunc(c.unread, func(l *leg) bool { return l.ready })
 	c.shaken = true
 	return nil
+}
+
+// hashes are the blocks of our chain from a height to the tip. Those below what
+// is remembered are followed down from parent to parent: a node that was asked
+// for a height could name another block of the chain, and so hide what lies there.
+func (c *Chain) hashes(ctx context.Context, from int64) (up []chainhash.Hash, err error) {
+	c.mu.Lock()
+	for _, b := range c.blocks {
+		if b.Height >= from {
+			up = append(up, b.Hash)
+		}
+	}
+	low := c.blocks[0]
+	c.mu.Unlock()
+	var down []chainhash.Hash
+	for height, hash := low.Height, low.Hash; height > from; height-- {
+		h, err := c.nodes.header(ctx, hash)
+		if err != nil {
+			return nil, err
+		}
+		hash = h.PrevBlock
+		down = append(down, hash)
+	}
+	slices.Reverse(down)
+	return append(down, up...), nil
 }
 
 // hashOf is the block of our chain at this height.

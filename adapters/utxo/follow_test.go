@@ -441,7 +441,7 @@ func BenchmarkBlock(b *testing.B) {
 		block.Txs, block.IDs = append(block.Txs, tx), append(block.IDs, tx.TxHash())
 	}
 	for b.Loop() {
-		if err := f.take(block, chainhash.Hash{1}, f.tip()+1); err != nil {
+		if err := f.take(block, f.tip()+1); err != nil {
 			b.Fatal(err)
 		}
 		if err := f.undo(); err != nil {

@@ -129,8 +129,8 @@ func (x *index) touch(t *target) {
 	}
 }
 
-// see takes note of a transaction and reports whether it concerns a watch. Seen
-// again, it changes only where it lies.
+// see takes note of a transaction and reports whether it concerns a watch. It may
+// be seen again.
 func (x *index) see(tx *wire.MsgTx, id chainhash.Hash, at place) (concerns bool) {
 	for i := range tx.TxIn {
 		if k := x.locks[tx.TxIn[i].PreviousOutPoint]; k != nil {
@@ -163,16 +163,25 @@ func (x *index) pay(t *target, tx *wire.MsgTx, out wire.OutPoint, at place) {
 	x.locks[out] = k
 }
 
+// spend takes note of a spend of k. Its id says nothing of its witness, and a node
+// may give a waiting one without: what a block holds counts.
 func (x *index) spend(k *lock, tx *wire.MsgTx, id chainhash.Hash, at place) {
 	x.touch(k.target)
+	e := x.ending(k, tx, id, at)
 	for i := range k.ends {
 		if k.ends[i].id == id {
 			if at.height != 0 || k.ends[i].place.height == 0 {
-				k.ends[i].place = at
+				e.fee = max(e.fee, k.ends[i].fee) // what it spends may be forgotten by now
+				k.ends[i] = e
 			}
 			return
 		}
 	}
+	k.ends = append(k.ends, e)
+}
+
+// ending is how tx spends k.
+func (x *index) ending(k *lock, tx *wire.MsgTx, id chainhash.Hash, at place) end {
 	e := end{id: id, kind: trade.ByBoth, place: at, fee: x.fee(tx, id)}
 	branch, known := k.target.script.EndOf(tx, k.out)
 	secret, shown := contracts.FindSecret(tx, k.target.hash)
@@ -185,7 +194,7 @@ func (x *index) spend(k *lock, tx *wire.MsgTx, id chainhash.Hash, at place) {
 	if shown {
 		e.secret = &secret
 	}
-	k.ends = append(k.ends, e)
+	return e
 }
 
 // fee is what tx pays to the miner, when it is ours or everything that it spends

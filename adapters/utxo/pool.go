@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 )
 
 // A pool is all endpoints of one chain. It asks the one that answered last and
-// goes on to the next when that is down. It is safe for concurrent use.
+// goes on to the next when that is down or shows what cannot be. It is safe for concurrent use.
 type pool struct {
 	coin  Coin
 	nodes []Node
@@ -21,10 +22,11 @@ type pool struct {
 	mu    sync.Mutex
 	at    int    // the node to ask first
 	right []bool // nodes found to be of our network
+	doubt []int  // for how many comparisons a node's tip does not count
 }
 
 func newPool(coin Coin, nodes []Node, log *slog.Logger) *pool {
-	return &pool{coin: coin, nodes: nodes, log: log, right: make([]bool, len(nodes))}
+	return &pool{coin: coin, nodes: nodes, log: log, right: make([]bool, len(nodes)), doubt: make([]int, len(nodes))}
 }
 
 // verify finds node i to be of our network, once. Errors: ErrNetwork, ErrDown.
@@ -50,9 +52,7 @@ func (p *pool) verify(ctx context.Context, i int) error {
 
 // ask puts a question to the first node that answers it. A no is an answer.
 func ask[T any](ctx context.Context, p *pool, question func(Node) (T, error)) (answer T, err error) {
-	p.mu.Lock()
-	first := p.at
-	p.mu.Unlock()
+	first := p.first()
 	var failures []error
 	for k := range p.nodes {
 		i := (first + k) % len(p.nodes)
@@ -82,11 +82,43 @@ func (p *pool) prefer(i int) {
 	}
 }
 
-// turn asks the next node first from now on: this one contradicts itself.
-func (p *pool) turn() {
+// first is the node that is asked first.
+func (p *pool) first() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.at = (p.at + 1) % len(p.nodes)
+	return p.at
+}
+
+// doubtFor is for how many comparisons of tips a node is left out that told of
+// one and could not show the chain to it. Without that, one that makes up high
+// tips would be turned to again and again.
+const doubtFor = 12
+
+// distrust leaves node i out for some time and asks the next one first.
+func (p *pool) distrust(i int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doubt[i] = doubtFor
+	if p.at == i {
+		p.at = (i + 1) % len(p.nodes)
+	}
+}
+
+// trusted reports for each node whether its tip counts in this comparison; when
+// none does, all do.
+func (p *pool) trusted() []bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	trusted, some := make([]bool, len(p.nodes)), false
+	for i := range p.doubt {
+		trusted[i] = p.doubt[i] == 0
+		some = some || trusted[i]
+		p.doubt[i] = max(p.doubt[i]-1, 0)
+	}
+	for i := range trusted {
+		trusted[i] = trusted[i] || !some
+	}
+	return trusted
 }
 
 // each puts a question to every node at once and returns their answers in order.
@@ -113,11 +145,23 @@ func (p *pool) hashAt(ctx context.Context, height int64) (chainhash.Hash, error)
 }
 
 func (p *pool) header(ctx context.Context, hash chainhash.Hash) (wire.BlockHeader, error) {
-	return ask(ctx, p, func(n Node) (wire.BlockHeader, error) { return n.Header(ctx, hash) })
+	return ask(ctx, p, func(n Node) (wire.BlockHeader, error) {
+		h, err := n.Header(ctx, hash)
+		if err == nil {
+			err = p.coin.proven(h)
+		}
+		return h, err
+	})
 }
 
 func (p *pool) block(ctx context.Context, hash chainhash.Hash) (*Block, error) {
-	return ask(ctx, p, func(n Node) (*Block, error) { return n.Block(ctx, hash) })
+	return ask(ctx, p, func(n Node) (*Block, error) {
+		b, err := n.Block(ctx, hash)
+		if err == nil {
+			err = p.coin.proven(b.Header)
+		}
+		return b, err
+	})
 }
 
 func (p *pool) waiting(ctx context.Context) ([]chainhash.Hash, error) {
@@ -128,13 +172,19 @@ func (p *pool) tx(ctx context.Context, id chainhash.Hash) (*wire.MsgTx, error) {
 	return ask(ctx, p, func(n Node) (*wire.MsgTx, error) { return n.Tx(ctx, id) })
 }
 
+// compareWithin is how long a node may take to tell its tip when all are asked.
+const compareWithin = 5 * time.Second
+
 // highest is the highest tip that any node knows; its node is asked first from
-// now on.
+// now on. Of equal ones, that of the node asked first now counts.
 func (p *pool) highest(ctx context.Context) (Tip, error) {
-	tips, errs := each(ctx, p, func(n Node) (Tip, error) { return n.Tip(ctx) })
-	best := -1
-	for i := range tips {
-		if errs[i] == nil && (best < 0 || tips[i].Height > tips[best].Height) {
+	soon, cancel := context.WithTimeout(ctx, compareWithin)
+	defer cancel()
+	tips, errs := each(soon, p, func(n Node) (Tip, error) { return n.Tip(soon) })
+	trusted, first, best := p.trusted(), p.first(), -1
+	for k := range tips {
+		i := (first + k) % len(tips)
+		if errs[i] == nil && trusted[i] && (best < 0 || tips[i].Height > tips[best].Height) {
 			best = i
 		}
 	}

@@ -20,30 +20,26 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcutil/v2/hdkeychain"
 	"github.com/btcsuite/btcd/chaincfg/v2"
-	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"photon/adapters/btc"
+	"photon/adapters/ltc"
 	"photon/adapters/utxo"
 	"photon/contracts"
 	"photon/swap/trade"
 )
 
-// The coins of the networks that real nodes play here, as packages btc and ltc
-// make them.
+// The coins of the networks that real nodes play here.
 var (
-	btcSimnet = utxo.Coin{Chain: contracts.BTC, Network: "simnet", Genesis: *chaincfg.SimNetParams.GenesisHash, HRP: "sb", PubKeyHash: 0x3f, ScriptHash: 0x7b,
-		Interval: 10 * time.Minute, Replace: true, MinRate: 1_000, FallbackRate: 10_000, MaxRate: 2_000_000}
-	ltcSimnet = utxo.Coin{Chain: contracts.LTC, Network: "simnet", Genesis: genesis("1235c919b81ddcb578b67dce20669fd0c9c5a3450dbcfa2b869dbcb43a3ba4be"), HRP: "sltc", PubKeyHash: 0x3f, ScriptHash: 0x7b,
-		Interval: 150 * time.Second, HogEx: true, MinRate: 10_000, FallbackRate: 50_000, MaxRate: 10_000_000}
-	ltcRegtest = utxo.Coin{Chain: contracts.LTC, Network: "regtest", Genesis: genesis("530827f38f93b43ed12af0b3ad25a288dc02ed74d6d7857862df51fc56c416f9"), HRP: "rltc",
-		PubKeyHash: 0x6f, ScriptHash: 0x3a, MWEB: "tmweb", Interval: 150 * time.Second, HogEx: true, MinRate: 10_000, FallbackRate: 50_000, MaxRate: 10_000_000}
+	btcSimnet  = coin(btc.Coin("simnet"))
+	ltcSimnet  = coin(ltc.Coin("simnet"))
+	ltcRegtest = coin(ltc.Coin("regtest"))
 )
 
-func genesis(s string) chainhash.Hash {
-	h, err := chainhash.NewHashFromStr(s)
+func coin(c utxo.Coin, err error) utxo.Coin {
 	if err != nil {
 		panic(err) // a constant
 	}
-	return *h
+	return c
 }
 
 // person is whose keys these are, by name.
