@@ -112,7 +112,7 @@ var rows = []row{
 	{"D15", "contracts:TestTemplates contracts:TestSizes", ""},
 	{"D16", "adapters/utxo:TestHogExLock", ""},
 	{"D17", "adapters/utxo:TestExtensionBlock adapters/utxo:TestWaitingWithExtension", ""},
-	{"D18", "", notYet + "a block with a witness of megabytes"},
+	{"D18", "adapters/utxo:TestLargeWitness", ""},
 	{"D19", "", "finality is counted in blocks here; the policy \"finalized\" is not offered"},
 	{"D20", "contract_refund_before_its_time contracts:TestWindow", ""},
 	{"D21", "contracts:TestWindow", ""},
