@@ -172,7 +172,7 @@ var rows = []row{
 	{"F17", "", relays},
 	{"F18", "adapters/utxo:TestEstimateBounds adapters/evm:TestAbsurdPrice", ""},
 	{"F19", "scenario/stage:TestRealWorld", ""},
-	{"F20", "", notYet + "a node that hides one transaction from one leg's watcher"},
+	{"F20", "adapters/utxo:TestHiddenTransaction adapters/utxo:TestHiddenWitness adapters/utxo:TestWithheldBlocks adapters/evm:TestHiddenLog adapters/evm:TestWithheldBlocks", ""},
 
 	{"G1", "alice_locks_at_the_last_moment offer_expires", ""},
 	{"G2", "maker_locks_short maker_locks_late no_lock_after_the_last_moment", ""},

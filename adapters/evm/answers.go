@@ -181,6 +181,23 @@ func readPrice(raw json.RawMessage) (*big.Int, error) {
 	return (*big.Int)(w.Price), nil
 }
 
+// A txCall is what a transaction calls with.
+type txCall struct {
+	Hash  common.Hash   `json:"hash"`
+	Input hexutil.Bytes `json:"input"`
+}
+
+// readCalls reads the transactions of a block that was asked for with them.
+func readCalls(raw json.RawMessage) ([]txCall, error) {
+	var b struct {
+		Txs []txCall `json:"transactions"`
+	}
+	if err := json.Unmarshal(raw, &b); err != nil {
+		return nil, unreadable("transactions", "%v", err)
+	}
+	return b.Txs, nil
+}
+
 // readBytes reads the answer to eth_call or eth_getCode.
 func readBytes(raw json.RawMessage) ([]byte, error) {
 	var b hexutil.Bytes

@@ -1,6 +1,7 @@
 package evm
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -225,5 +226,24 @@ func FuzzNumbers(f *testing.F) {
 			t.Errorf("%d bytes out of %d", len(b), len(raw))
 		}
 		_, _ = readDecimal(raw) // must not panic
+	})
+}
+
+func FuzzCalls(f *testing.F) {
+	secret := contracts.Secret{7}
+	f.Add([]byte(`{"transactions":[{"hash":"0x0000000000000000000000000000000000000000000000000000000000000001","input":"0x01020304"}]}`), secret[:])
+	f.Add([]byte(`{"transactions":["0x00"]}`), append([]byte{1, 2, 3, 4}, secret[:]...))
+	f.Add([]byte(`null`), append(make([]byte, 4+32), secret[:]...))
+	f.Fuzz(func(t *testing.T, raw, input []byte) {
+		if txs, err := readCalls(raw); err == nil && len(txs) > len(raw) {
+			t.Errorf("%d transactions out of %d bytes", len(txs), len(raw))
+		}
+		s, ok := findSecret(input, secret.Hash())
+		if ok && s != secret {
+			t.Errorf("found %x", s[:])
+		}
+		if want := len(input) >= 36 && bytes.Equal(input[4:36], secret[:]); want && !ok {
+			t.Error("the first word is passed over")
+		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"photon/contracts"
 	"photon/swap/trade"
 )
@@ -33,6 +35,10 @@ type watched struct {
 	told    bool       // anything was delivered
 
 	lockPriced, endPriced bool // the fee was looked for
+
+	audited   common.Hash // tip at which it was last what the contract says
+	auditedAt uint64      // and its height; 0: never
+	odd       int         // times in a row that it was not, and nobody showed why
 
 	sent map[trade.Purpose]sent // by us, and possibly not mined
 }

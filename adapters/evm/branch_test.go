@@ -1,10 +1,12 @@
 package evm
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -145,6 +147,12 @@ func (p *paper) answer(method string, params []json.RawMessage) any {
 			}
 		}
 		return logs
+	case "eth_call":
+		var q struct{ Data hexutil.Bytes }
+		if err := json.Unmarshal(params[0], &q); err != nil {
+			panic(err)
+		}
+		return hexutil.Bytes(common.LeftPadBytes(big.NewInt(int64(p.lockedAt(q.Data, paperNumber(params[1])))).Bytes(), 32))
 	case "eth_getTransactionReceipt":
 		return map[string]any{ // another's: it costs us nothing
 			"transactionHash": params[0], "from": testContract, "status": "0x1", "gasUsed": "0x1", "effectiveGasPrice": "0x1",
@@ -152,6 +160,21 @@ func (p *paper) answer(method string, params []json.RawMessage) any {
 		}
 	}
 	panic(method)
+}
+
+// lockedAt is what the contract says at a height to a call for the state of a leg.
+func (p *paper) lockedAt(call []byte, height uint64) (at uint64) {
+	for n, b := range p.blocks[:min(height+1, uint64(len(p.blocks)))] {
+		for _, l := range b.logs {
+			if s, err := contracts.NewSwap(paperTerms(l.leg)); err != nil || !bytes.Equal(s.StateCall(), call) {
+				continue
+			}
+			if at = uint64(n); l.kind != contracts.LegLocked {
+				at = 0
+			}
+		}
+	}
+	return at
 }
 
 func paperNumber(raw json.RawMessage) uint64 {
@@ -209,14 +232,14 @@ func (p *paper) fates() map[contracts.Hash]trade.Fate {
 	return all
 }
 
-func newFollower(tb testing.TB, url string) *follower {
+func newFollower(tb testing.TB, urls ...string) *follower {
 	tb.Helper()
 	key, err := crypto.GenerateKey()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	c, err := New(Config{
-		Chain: contracts.ETH, ChainID: 1, Endpoints: []string{url}, Contract: testContract, Key: key, LogRange: 4,
+		Chain: contracts.ETH, ChainID: 1, Endpoints: urls, Contract: testContract, Key: key, LogRange: 4,
 		Policy: Policy{Depth: 1, Price: func(context.Context, Ask) (Price, error) { return Price{}, errors.New("no price here") }},
 	})
 	if err != nil {
@@ -336,6 +359,47 @@ func TestSecondLockOfOneLeg(t *testing.T) {
 	news, _ := f.news()
 	if len(news.Sightings) != 1 || news.Sightings[0].Fate.Lock.Height != 1 || news.Sightings[0].Fate.End == nil {
 		t.Errorf("said %+v", news.Sightings)
+	}
+}
+
+// F20: the first endpoint keeps the newest blocks to itself. After the time of
+// three blocks another is asked, and followed.
+func TestWithheldBlocks(t *testing.T) {
+	p, q := newPaper(t), newPaper(t)
+	p.mine(paperLog{contracts.LegLocked, 1})
+	q.blocks = p.blocks // and no more
+	f := newFollower(t, q.url, p.url)
+	f.cfg.Policy.Block = time.Minute
+	now := time.Now()
+	f.now = func() time.Time { return now }
+	if err := f.Watch(context.Background(), paperWatch(1)); err != nil {
+		t.Fatal(err)
+	}
+	said := map[contracts.Hash]trade.Fate{}
+	look := func() {
+		for range 3 {
+			if err := f.step(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			news, _ := f.news()
+			for _, s := range news.Sightings {
+				said[s.ID] = s.Fate
+			}
+			f.say(news)
+		}
+	}
+	look()
+	p.mu.Lock()
+	p.mine(paperLog{contracts.LegRedeemed, 1})
+	p.mu.Unlock()
+	look()
+	if id := paperTerms(1).Hash; said[id].Lock == nil || said[id].End != nil {
+		t.Fatalf("at first: %+v", said[id])
+	}
+	now = now.Add(3*time.Minute + 1)
+	look()
+	if end := said[paperTerms(1).Hash].End; end == nil || *end.Secret != paperSecret(1) {
+		t.Errorf("the end is %+v", end)
 	}
 }
 

@@ -8,8 +8,9 @@
 //
 // The one rule: an endpoint is believed only in what can be checked. A log
 // counts when it is our contract's, in a block of the branch that we hold, and
-// of a key that a watch computes from its own terms. What stands at a height is
-// read again when the branch forks. Nothing is broadcast that Prepare, Hasten or
+// of a key that a watch computes from its own terms. One that is left out shows in
+// what the contract says of the leg (audit.go). What stands at a height is read
+// again when the branch forks. Nothing is broadcast that Prepare, Hasten or
 // Deploy did not hand to the caller first; Deploy alone sends at once.
 //
 // What differs between the chains is a [Policy]; adapters/eth and adapters/smt

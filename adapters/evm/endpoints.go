@@ -104,6 +104,21 @@ func (p *pool) order(now time.Time) []int {
 	return append(ready, resting...)
 }
 
+// after lists the endpoints as they should be asked for what was told by n: it
+// comes last of those that do not rest.
+func (p *pool) after(n int, now time.Time) []int {
+	var ready, resting []int
+	for k := range p.all {
+		i := (n + 1 + k) % len(p.all)
+		if p.all[i].resting(now) {
+			resting = append(resting, i)
+		} else {
+			ready = append(ready, i)
+		}
+	}
+	return append(ready, resting...)
+}
+
 // pass goes on to the endpoint after n, when n is the one in use.
 func (p *pool) pass(n int) {
 	p.mu.Lock()
@@ -111,6 +126,13 @@ func (p *pool) pass(n int) {
 	if p.at == n {
 		p.at = (n + 1) % len(p.all)
 	}
+}
+
+// use asks endpoint n first from now on.
+func (p *pool) use(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at = n
 }
 
 // ask puts all questions to one endpoint, and to the next when one of them is
@@ -122,9 +144,7 @@ func (p *pool) ask(ctx context.Context, qs ...*question) (by int, err error) {
 	for _, n := range p.order(time.Now()) {
 		err := p.all[n].ask(ctx, qs)
 		if err == nil {
-			p.mu.Lock()
-			p.at = n
-			p.mu.Unlock()
+			p.use(n)
 			return n, nil
 		}
 		if ctx.Err() != nil {
@@ -182,6 +202,9 @@ func (e *endpoint) ask(ctx context.Context, qs []*question) error {
 	e.fails++
 	return err
 }
+
+// questions is ask, as an [asker].
+func (e *endpoint) questions(ctx context.Context, qs ...*question) error { return e.ask(ctx, qs) }
 
 // put sends the questions, many in one request.
 func (e *endpoint) put(ctx context.Context, qs []*question) error {

@@ -127,7 +127,7 @@ func (f *follower) step(ctx context.Context) error {
 		var events []event
 		tip, _ := g.branch.tip()
 		if !g.reset && f.watching() {
-			if events, err = f.logs(ctx, g.fork+1, tip.Number, nil, g.branch); err != nil {
+			if events, err = f.logs(ctx, f.anyone, g.fork+1, tip.Number, nil, g.branch); err != nil {
 				f.pool.pass(g.by)
 				return err
 			}
@@ -150,10 +150,10 @@ func (f *follower) step(ctx context.Context) error {
 	return nil
 }
 
-// extras looks up what is only shown. It is tried again at the next step; a
-// failure is told when it is another than before.
+// extras looks for what was hidden, and looks up what is only shown. It is tried
+// again at the next step; a failure is told when it is another than before.
 func (f *follower) extras(ctx context.Context) {
-	err := errors.Join(f.payments(ctx), f.displaced(ctx))
+	err := errors.Join(f.audit(ctx), f.payments(ctx), f.displaced(ctx))
 	if err == nil {
 		f.soft = ""
 		return
@@ -238,7 +238,11 @@ func (f *follower) grow(ctx context.Context) (growth, error) {
 		}
 		return f.begin(ctx, head, by)
 	}
-	return f.link(ctx, b, head, by)
+	g, err := f.link(ctx, b, head, by)
+	if err != nil {
+		f.pool.pass(by) // it may not have the blocks below its head
+	}
+	return g, err
 }
 
 // quiet tries another endpoint when no block came for long: this one may have

@@ -31,29 +31,65 @@ func (c *Chain) scan(ctx context.Context) error {
 			keys = append(keys, n.key)
 		}
 	}
-	events, err := c.logs(ctx, from, tip.Number, keys, b)
+	events, err := c.logs(ctx, c.anyone, from, tip.Number, keys, b)
 	if err != nil {
 		return err
 	}
-	byKey := map[contracts.Hash][]event{}
-	for _, e := range events {
-		byKey[e.Key] = append(byKey[e.Key], e)
-	}
+	byKey, others := sorted(events), sorted(c.again(ctx, from, tip.Number, keys, b))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, n := range fresh {
 		n.fate, n.scanned, n.lockPriced, n.endPriced = trade.Fate{}, true, false, false
-		for _, e := range byKey[n.key] {
+		found := byKey[n.key]
+		if len(found) < len(others[n.key]) {
+			found = others[n.key]
+		}
+		for _, e := range found {
 			n.apply(e)
 		}
 	}
 	return nil
 }
 
+// again reads the same past from a second endpoint, where one is well: of a leg
+// whose lock and end are both left out, the contract itself says nothing either.
+func (c *Chain) again(ctx context.Context, from, to uint64, keys []contracts.Hash, b branch) []event {
+	c.pool.mu.Lock()
+	first := c.pool.at
+	c.pool.mu.Unlock()
+	n := c.pool.after(first, c.now())[0]
+	if n == first || c.pool.all[n].resting(c.now()) {
+		return nil
+	}
+	events, err := c.logs(ctx, c.pool.all[n].questions, from, to, keys, b)
+	if err != nil && ctx.Err() == nil {
+		c.log.Warn("the past was read from one endpoint only", "from", from, "to", to, "err", err)
+	}
+	return events
+}
+
+// sorted puts events under the keys of their legs, in their order.
+func sorted(events []event) map[contracts.Hash][]event {
+	byKey := map[contracts.Hash][]event{}
+	for _, e := range events {
+		byKey[e.Key] = append(byKey[e.Key], e)
+	}
+	return byKey
+}
+
+// An asker puts questions to one endpoint, or to whichever answers.
+type asker func(context.Context, ...*question) error
+
+// anyone asks whichever endpoint answers.
+func (c *Chain) anyone(ctx context.Context, qs ...*question) error {
+	_, err := c.pool.ask(ctx, qs...)
+	return err
+}
+
 // logs are the events of HashLock from a height to another, in their order, of
 // these keys or of all. They must lie in blocks of b, as far as b is kept.
 // Errors: ErrForked when an endpoint reads from another branch.
-func (c *Chain) logs(ctx context.Context, from, to uint64, keys []contracts.Hash, b branch) ([]event, error) {
+func (c *Chain) logs(ctx context.Context, ask asker, from, to uint64, keys []contracts.Hash, b branch) ([]event, error) {
 	topics := []any{contractHashes(contracts.HashLockTopics())}
 	if len(keys) > 0 {
 		topics = append(topics, contractHashes(keys))
@@ -61,7 +97,7 @@ func (c *Chain) logs(ctx context.Context, from, to uint64, keys []contracts.Hash
 	var all []event
 	for from <= to {
 		end := min(to, from+c.page-1)
-		events, err := c.logPage(ctx, from, end, topics, b)
+		events, err := c.logPage(ctx, ask, from, end, topics, b)
 		if refused(err) == tooWide && c.page > 1 {
 			c.page /= 2
 			continue
@@ -78,13 +114,13 @@ func (c *Chain) logs(ctx context.Context, from, to uint64, keys []contracts.Hash
 
 // logPage asks for the logs of a range together with its last block, so that an
 // endpoint that does not have that block cannot answer with too few.
-func (c *Chain) logPage(ctx context.Context, from, to uint64, topics []any, b branch) ([]event, error) {
+func (c *Chain) logPage(ctx context.Context, ask asker, from, to uint64, topics []any, b branch) ([]event, error) {
 	q := &question{method: "eth_getLogs", args: []any{map[string]any{
 		"fromBlock": hexutil.Uint64(from), "toBlock": hexutil.Uint64(to),
 		"address": c.cfg.Contract, "topics": topics,
 	}}}
 	last := byNumber(to)
-	if _, err := c.pool.ask(ctx, q, last); err != nil {
+	if err := ask(ctx, q, last); err != nil {
 		return nil, err
 	}
 	for _, asked := range []*question{q, last} {

@@ -131,7 +131,7 @@ func (c *Chain) done(ctx context.Context, s signed) (bool, error) {
 	topics := []any{contractHashes(contracts.HashLockTopics()), contractHashes([]contracts.Hash{key})}
 	seen := watched{watch: w}
 	for from := w.From; from <= head.Number; from += c.cfg.LogRange {
-		events, err := c.logPage(ctx, from, min(head.Number, from+c.cfg.LogRange-1), topics, b)
+		events, err := c.logPage(ctx, c.anyone, from, min(head.Number, from+c.cfg.LogRange-1), topics, b)
 		if err != nil {
 			return false, err
 		}
