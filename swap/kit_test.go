@@ -212,6 +212,7 @@ type ledger struct {
 	prepares []trade.Order                    // what was made
 	hasten   func(trade.Tx) (trade.Tx, error) // nil: all is well paid
 	slow     time.Duration                    // that Prepare takes
+	buried   uint64                           // depth of everything
 	balance  contracts.Amount
 	released []trade.Tx
 	cosigned []trade.CosignRequest
@@ -302,6 +303,12 @@ func (l *ledger) Send(_ context.Context, tx trade.Tx) error {
 	}
 	l.sent = append(l.sent, tx)
 	return nil
+}
+
+func (l *ledger) Buried(context.Context, trade.Tx) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buried, nil
 }
 
 func (l *ledger) Hasten(_ context.Context, _ trade.Order, tx trade.Tx) (trade.Tx, error) {

@@ -17,6 +17,7 @@ const (
 	payAgain   = uint64(30)     // until it is sent again the first time, then twice as long each time
 	payRest    = 3600           // at most
 	paysAtOnce = 4              // queued for one chain in one sweep: trades come first
+	payDeep    = 4              // times the confirmations that trades ask for: it stays mined
 )
 
 // A payment is a stored transaction that pays from our wallet.
@@ -94,17 +95,26 @@ func (d *Desk) payment(tx trade.Tx) *job {
 	return j
 }
 
-// pay sends a payment and says when to send it again. One whose money is spent
-// otherwise is over, and so is one that the payee has spent: no node tells the two
-// apart. It returns what the chain says.
+// pay sends a payment unless it is mined, and says when to look at it again: a
+// reorganisation may undo it until it is deep, and then it is over. One whose
+// money is spent otherwise is over too, and so is one that the payee has spent: no
+// node tells the two apart. It returns what the chain says.
 func (d *Desk) pay(ctx context.Context, j *job) error {
 	tx, work := j.pays.tx, d.works[j.pays.tx.Chain]
-	err := d.Ledgers[tx.Chain].Send(ctx, tx)
+	depth, err := d.Ledgers[tx.Chain].Buried(ctx, tx)
+	if err == nil && depth == 0 {
+		err = d.Ledgers[tx.Chain].Send(ctx, tx)
+	}
 	now := unix(time.Now())
 	work.mu.Lock()
 	defer work.mu.Unlock()
 	log := d.Log.With("chain", tx.Chain, "txid", tx.TxID, "pays", tx.Pays)
 	switch {
+	case err == nil && depth >= payDeep*max(d.Confirmations[tx.Chain], 1):
+		log.Info("paid", "depth", depth)
+		delete(work.jobs, j.key)
+	case err == nil && depth > 0:
+		j.tries, j.after = 0, now+payRest
 	case err == nil:
 		if j.pays.taken == 0 {
 			log.Info("sent", "purpose", tx.Purpose)

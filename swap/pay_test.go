@@ -82,6 +82,32 @@ func TestSpentPaymentIsOver(t *testing.T) {
 	})
 }
 
+// A payment that is mined is not sent again, unless a reorganisation undoes it;
+// once it is deep, it is over, whatever comes.
+func TestMinedPaymentRests(t *testing.T) {
+	run(t, nil, func(k *kit) {
+		if _, err := k.pays(); err != nil {
+			t.Fatal(err)
+		}
+		tried := func(depth uint64) int {
+			k.btc.mu.Lock()
+			k.btc.buried = depth
+			k.btc.mu.Unlock()
+			before := k.btc.count("tried")
+			k.after(3 * time.Hour)
+			return k.btc.count("tried") - before
+		}
+		for _, r := range []struct {
+			depth uint64
+			again bool
+		}{{1, false}, {payDeep*2 - 1, false}, {0, true}, {payDeep * 2, false}, {0, false}} {
+			if n := tried(r.depth); (n > 0) != r.again {
+				t.Errorf("at depth %d: sent %d times", r.depth, n)
+			}
+		}
+	})
+}
+
 // Payments do not crowd out trades: a few are sent in a second.
 func TestManyPaymentsAreSentLittleByLittle(t *testing.T) {
 	run(t, func(k *kit) {

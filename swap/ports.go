@@ -41,6 +41,9 @@ type Spender interface {
 	// Send broadcasts tx. One that the chain knows already is no error.
 	// Errors: trade.ErrSpent when what it spends is gone.
 	Send(ctx context.Context, tx trade.Tx) error
+	// Buried is how many blocks hold tx or stand on the one that does; 0 while it
+	// waits, after a reorganisation has undone it, or when that is not known.
+	Buried(ctx context.Context, tx trade.Tx) (depth uint64, err error)
 	// Hasten makes what raises the fee of tx, which was sent and is not mined:
 	// a replacement or a child. Errors: trade.ErrNotYet when tx is well paid.
 	Hasten(ctx context.Context, o trade.Order, tx trade.Tx) (trade.Tx, error)

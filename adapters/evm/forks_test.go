@@ -147,6 +147,29 @@ func TestForkDisplacesApproval(t *testing.T) {
 	}
 }
 
+// A payment counts its depth from the block that holds it; one that a fork has
+// undone is not mined.
+func TestBuried(t *testing.T) {
+	w := newWorld(t, contracts.SMT)
+	o := trade.Order{ID: contracts.Hash{9}, Side: trade.Ours, Purpose: trade.Send, To: w.bob.Account().Hex(),
+		Terms: contracts.Terms{Asset: w.native(), Amount: contracts.Units(5)}}
+	tx := w.alice.make(t, o)[0]
+	depth := func(want uint64) {
+		t.Helper()
+		if got, err := w.alice.Buried(bg, tx); err != nil || got != want {
+			t.Fatalf("depth %d, %v; want %d", got, err, want)
+		}
+	}
+	depth(0)
+	w.sim.Commit()
+	at := w.height()
+	depth(1)
+	w.sim.Commit()
+	depth(2)
+	w.fork(at - 1)
+	depth(0)
+}
+
 // other uses the nonce of tx for something else.
 func (w *world) other(p *person, tx trade.Tx) {
 	w.t.Helper()

@@ -103,6 +103,39 @@ func (c *Chain) after(ctx context.Context, s signed, cause error) error {
 	return fmt.Errorf("%w: nonce %d was used otherwise: %w", trade.ErrSpent, s.tx.Nonce(), cause)
 }
 
+// Buried is how many blocks hold t, or a better paid version of it, or stand on
+// the one that does; 0 when none holds it, it reverted, or its block is not of the
+// branch that we follow. Errors: ErrDown, ErrAnswer.
+func (c *Chain) Buried(ctx context.Context, t trade.Tx) (depth uint64, err error) {
+	s, err := c.decode(t)
+	if err != nil {
+		return 0, err
+	}
+	ids := []contracts.Hash{t.TxID}
+	for _, v := range c.lane.versions(s.tx.Nonce()) {
+		if v.TxID != t.TxID && sameEffect(v.tx, s.tx) {
+			ids = append(ids, v.TxID)
+		}
+	}
+	head, err := c.Head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		r, mined, err := c.receipt(ctx, id)
+		if err != nil {
+			return 0, err
+		}
+		c.mu.Lock()
+		kept, is := c.branch.at(r.Height)
+		c.mu.Unlock()
+		if mined && !r.Failed && r.TxID == id && r.Height <= head.Height && (!is || kept.Hash == r.Block) {
+			return head.Height - r.Height + 1, nil
+		}
+	}
+	return 0, nil
+}
+
 // sameEffect reports whether two transactions do the same.
 func sameEffect(a, b *types.Transaction) bool {
 	return (a.To() == nil) == (b.To() == nil) && (a.To() == nil || *a.To() == *b.To()) &&

@@ -260,6 +260,23 @@ func (a *Account) Send(_ context.Context, tx trade.Tx) error {
 	})
 }
 
+// Buried is how many blocks hold tx or stand on the one that does.
+func (a *Account) Buried(_ context.Context, tx trade.Tx) (uint64, error) {
+	if err := a.lookout.ask(); err != nil {
+		return 0, err
+	}
+	a.chain.mu.Lock()
+	defer a.chain.mu.Unlock()
+	for height, b := range a.chain.blocks {
+		for _, x := range b.done {
+			if contracts.Hash(x.tx.Hash()) == tx.TxID {
+				return uint64(len(a.chain.blocks) - height), nil
+			}
+		}
+	}
+	return 0, nil
+}
+
 // Hasten makes the first of o's transactions anew that holds up the rest: with its
 // nonce and a higher price while it waits. A redeem or refund that was displaced
 // or reverted is made again; a lock never is, nor the approval before it.

@@ -318,6 +318,23 @@ func (p *Purse) Send(_ context.Context, tx trade.Tx) error {
 	})
 }
 
+// Buried is how many blocks hold tx or stand on the one that does.
+func (p *Purse) Buried(_ context.Context, tx trade.Tx) (uint64, error) {
+	if err := p.ask(); err != nil {
+		return 0, err
+	}
+	p.chain.mu.Lock()
+	defer p.chain.mu.Unlock()
+	for height, b := range p.chain.blocks {
+		for _, msg := range b.txs {
+			if display(msg.TxHash()) == tx.TxID {
+				return uint64(p.chain.tip() - height + 1), nil
+			}
+		}
+	}
+	return 0, nil
+}
+
 // Hasten replaces tx where nodes do that and it spends a lock; otherwise a child
 // pays for both.
 func (p *Purse) Hasten(_ context.Context, o trade.Order, tx trade.Tx) (trade.Tx, error) {

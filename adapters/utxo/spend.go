@@ -253,6 +253,34 @@ func (c *Chain) Send(ctx context.Context, tx trade.Tx) error {
 	return nil
 }
 
+// Buried is how many blocks that were looked through hold tx or stand on the one
+// that does, by the coins of our wallet that it spends or makes; 0 when it waits,
+// or is too deep to be remembered, or a node's wallet paid it.
+// Errors: errDecode in words.
+func (c *Chain) Buried(_ context.Context, tx trade.Tx) (depth uint64, err error) {
+	msg, err := parse(tx)
+	if err != nil {
+		return 0, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id, at := msg.TxHash(), int64(0)
+	for _, in := range msg.TxIn {
+		if m := c.wallet.coins[in.PreviousOutPoint]; m != nil && m.spentBy == id {
+			at = max(at, m.spentAt)
+		}
+	}
+	for i := range msg.TxOut {
+		if m := c.wallet.coins[wire.OutPoint{Hash: id, Index: uint32(i)}]; m != nil {
+			at = max(at, m.height)
+		}
+	}
+	if at == 0 {
+		return 0, nil
+	}
+	return uint64(c.tip() - at + 1), nil
+}
+
 // outbid reports whether another transaction that we saw spends what msg spends.
 // c.mu is held.
 func (c *Chain) outbid(msg *wire.MsgTx) bool {

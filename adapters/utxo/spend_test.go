@@ -411,3 +411,37 @@ func TestSend(t *testing.T) {
 		t.Errorf("damaged: %v", err)
 	}
 }
+
+// A payment counts its depth from the block that holds it; what a reorganisation
+// undid is not mined.
+func TestBuried(t *testing.T) {
+	b := newBench(t, contracts.BTC).rich(1)
+	to, err := b.Address(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	txs, err := b.Prepare(t.Context(), trade.Order{Side: trade.Ours, Purpose: trade.Send, To: to,
+		Terms: contracts.Terms{Asset: contracts.Native(contracts.BTC), Amount: contracts.Units(5_000_000)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	depth := func(want uint64) {
+		t.Helper()
+		b.step()
+		if got, err := b.Buried(t.Context(), txs[0]); err != nil || got != want {
+			t.Fatalf("depth %d, %v; want %d", got, err, want)
+		}
+	}
+	depth(0)
+	b.sends(txs[0])
+	depth(0)
+	b.node.mine(opTrue)
+	depth(1)
+	b.node.mineEmpty(2)
+	depth(3)
+	b.node.rewind(3, true)
+	b.node.mineEmpty(4)
+	depth(0)
+	b.node.mine(opTrue)
+	depth(1)
+}

@@ -116,6 +116,7 @@ func (s *standIn) Forget(...trade.Watch)                                {}
 func (s *standIn) Agree(context.Context, trade.Watch, trade.Fate) error { return nil }
 func (s *standIn) Resume(context.Context, []trade.Tx) error             { return nil }
 func (s *standIn) Release(trade.Tx)                                     {}
+func (s *standIn) Buried(context.Context, trade.Tx) (uint64, error)     { return 0, nil }
 func (s *standIn) CheckAddress(string) error                            { return nil }
 
 // Balance is more than any swap needs.
