@@ -137,7 +137,7 @@ func (p *puppet) forge(maker string, change map[string]string) error {
 	if err != nil {
 		return err
 	}
-	t, effects, err := trade.Propose(o, o.Max, number, p.keys.Secret(number).Hash(), me, now())
+	t, effects, err := trade.Propose(o, o.Max, number, p.keys.Secret(number).Hash(), me, now(), p.world.pace.profile)
 	if err != nil {
 		return err
 	}
@@ -226,9 +226,10 @@ func (p *puppet) bait(args []string) error {
 		return err
 	}
 	w := p.world
+	first, second := w.pace.profile.Times(want.Asset.Chain, give.Asset.Chain)
 	offer := trade.Offer{
 		Maker: string(p.keys), Realm: "dev", Give: give.Asset, Want: want.Asset, Min: give.Amount, Max: give.Amount, GiveOf: give.Amount, WantOf: want.Amount,
-		Expires: now() + 86_400, FirstTime: w.pace.profile.First, SecondTime: w.pace.profile.Second,
+		Expires: now() + 86_400, FirstTime: first, SecondTime: second,
 		WantConfirmations: w.pace.confirmations[want.Asset.Chain], GiveConfirmations: w.pace.confirmations[give.Asset.Chain],
 		GiveContract: w.hashLock(give.Asset.Chain), WantContract: w.hashLock(want.Asset.Chain), Form: contracts.P2TR,
 	}

@@ -50,15 +50,19 @@ type pace struct {
 	confirmations map[contracts.Chain]uint64
 }
 
-// dev is a swap of an hour, safe is as on main networks.
+// dev is a swap of an hour, safe and fast are as on main networks.
 var paces = map[string]pace{
 	"dev": {trade.Dev(1800),
 		map[contracts.Chain]time.Duration{contracts.BTC: 30 * time.Second, contracts.LTC: 15 * time.Second, contracts.ETH: 12 * time.Second, contracts.SMT: 6 * time.Second},
 		map[contracts.Chain]uint64{contracts.BTC: 2, contracts.LTC: 2, contracts.ETH: 3, contracts.SMT: 3}},
-	"safe": {trade.Safe,
-		map[contracts.Chain]time.Duration{contracts.BTC: 10 * time.Minute, contracts.LTC: 150 * time.Second, contracts.ETH: 12 * time.Second, contracts.SMT: 14 * time.Second},
-		map[contracts.Chain]uint64{contracts.BTC: 3, contracts.LTC: 6, contracts.ETH: 12, contracts.SMT: 17}},
+	"safe": {trade.Safe, mainBlocks, mainConfirmations},
+	"fast": {trade.Fast, mainBlocks, mainConfirmations},
 }
+
+var (
+	mainBlocks        = map[contracts.Chain]time.Duration{contracts.BTC: 10 * time.Minute, contracts.LTC: 150 * time.Second, contracts.ETH: 12 * time.Second, contracts.SMT: 14 * time.Second}
+	mainConfirmations = map[contracts.Chain]uint64{contracts.BTC: 3, contracts.LTC: 6, contracts.ETH: 12, contracts.SMT: 17}
+)
 
 // What miners ask at first: smallest units for 1,000 vB, and wei for a gas.
 const (

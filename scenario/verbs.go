@@ -26,7 +26,7 @@ var verbs map[string]*verb
 
 func init() {
 	verbs = map[string]*verb{
-		"with":     {"with safe|dev: the profile and pace of the world", 1, false, upset("with")},
+		"with":     {"with safe|fast|dev: the profile and pace of the world", 1, false, upset("with")},
 		"offer":    {"offer maker give=10eth want=0.5btc [min=1eth] [for=24h] [form=p2wsh]", 3, true, (*player).offer},
 		"withdraw": {"withdraw maker", 1, true, (*player).withdraw},
 		"quote":    {"quote taker maker [get=1eth] [from=board]", 2, true, (*player).quote},

@@ -141,7 +141,7 @@ func offerOf(maker string) trade.Offer {
 // in block 100 of their chains when both says so.
 func first(number uint64, both bool) trade.Trade {
 	me := trade.Parties{Ours: party("alice btc"), Theirs: party("alice ltc"), Confirmations: 2}
-	t, _, err := trade.Propose(offerOf("bob"), contracts.Units(500_000), number, secrets{}.Secret(number).Hash(), me, unix(time.Now()))
+	t, _, err := trade.Propose(offerOf("bob"), contracts.Units(500_000), number, secrets{}.Secret(number).Hash(), me, unix(time.Now()), profile)
 	if err == nil {
 		t, _, err = t.Apply(trade.Accepted{Redeemer: party("bob btc"), Refunder: party("bob ltc")})
 	}
@@ -172,7 +172,7 @@ func second(number uint64, both bool) trade.Trade {
 // takeOf is Bob's wish to take an offer; his secret has this number.
 func takeOf(o trade.Offer, number uint64) trade.Take {
 	him := trade.Parties{Ours: party("bob btc"), Theirs: party("bob ltc")}
-	_, effects, err := trade.Propose(o, contracts.Units(500_000), number, secrets{}.Secret(number).Hash(), him, unix(time.Now()))
+	_, effects, err := trade.Propose(o, contracts.Units(500_000), number, secrets{}.Secret(number).Hash(), him, unix(time.Now()), profile)
 	if err != nil {
 		panic(err)
 	}

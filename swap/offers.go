@@ -23,10 +23,11 @@ func (d *Desk) Offer(ctx context.Context, draft trade.Draft) (trade.Offer, error
 	if form == "" {
 		form = contracts.P2TR
 	}
+	first, second := d.Profile.Times(draft.Want.Chain, draft.Give.Chain)
 	o := trade.Offer{
 		Maker: d.Peer.Self(), Realm: d.Realm, Give: draft.Give, Want: draft.Want, Min: draft.Min, Max: draft.Max,
 		GiveOf: draft.GiveOf, WantOf: draft.WantOf, Expires: draft.Expires,
-		FirstTime: d.Profile.First, SecondTime: d.Profile.Second,
+		FirstTime: first, SecondTime: second,
 		WantConfirmations: max(draft.WantConfirmations, d.Confirmations[draft.Want.Chain]),
 		GiveConfirmations: max(draft.GiveConfirmations, d.Confirmations[draft.Give.Chain]),
 		GiveContract:      d.Contracts[draft.Give.Chain], WantContract: d.Contracts[draft.Want.Chain],

@@ -41,6 +41,9 @@ func (d *Desk) Quote(ctx context.Context, offer contracts.Hash, get contracts.Am
 	if o.Maker == d.Peer.Self() {
 		return trade.Quote{}, fmt.Errorf("%w: it is our own", trade.ErrOffer)
 	}
+	if err := d.Profile.Check(o); err != nil {
+		return trade.Quote{}, err
+	}
 	pay, err := o.Cost(get)
 	if err != nil {
 		return trade.Quote{}, err
@@ -59,7 +62,7 @@ func (d *Desk) Quote(ctx context.Context, offer contracts.Hash, get contracts.Am
 	now := time.Now()
 	q := trade.Quote{
 		Offer: offer, Pay: o.Want, PayAmount: pay, Get: o.Give, GetAmount: get, LockFee: lock, RefundFee: refund, RedeemFee: redeem,
-		RefundFrom: unix(now) + o.FirstTime, RedeemBy: unix(now) + o.SecondTime*60/100, Expires: min(unix(now)+quoteFor, o.Expires),
+		RefundFrom: unix(now) + o.FirstTime, RedeemBy: unix(now) + d.Profile.RevealBy(o), Expires: min(unix(now)+quoteFor, o.Expires),
 	}
 	err = d.do(ctx, func() (c trade.Change, err error) {
 		if len(d.quotes) >= maxQuotes {
@@ -119,7 +122,7 @@ func (d *Desk) Take(ctx context.Context, id contracts.Hash) (trade.Trade, error)
 	if err != nil {
 		return trade.Trade{}, err
 	}
-	t, effects, err := trade.Propose(o, q.GetAmount, number, d.Secrets.Secret(number).Hash(), me, unix(now))
+	t, effects, err := trade.Propose(o, q.GetAmount, number, d.Secrets.Secret(number).Hash(), me, unix(now), d.Profile)
 	if err != nil {
 		return trade.Trade{}, err
 	}

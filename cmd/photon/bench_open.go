@@ -206,12 +206,12 @@ func (b *benchNode) begin(ring *keys.Keyring, i int) (t trade.Trade, accepted tr
 	me := trade.Parties{OursFrom: benchHeight - 60, TheirsFrom: benchHeight - 60}
 	if i%2 == 0 {
 		me.Ours, me.Theirs = benchParty(ring, want, number), benchParty(ring, give, number)
-		t, _, err = trade.Propose(o, benchAmount(), number, ring.Secret(number).Hash(), me, b.now)
+		t, _, err = trade.Propose(o, benchAmount(), number, ring.Secret(number).Hash(), me, b.now, trade.Safe)
 		return t, trade.Accepted{Redeemer: partnerParty(want), Refunder: partnerParty(give)}, err
 	}
 	him := trade.Parties{Ours: partnerParty(want), Theirs: partnerParty(give)}
 	secret := contracts.Secret(sha256.Sum256(fmt.Append(nil, "partner's secret", number)))
-	_, effects, err := trade.Propose(o, benchAmount(), number, secret.Hash(), him, b.now)
+	_, effects, err := trade.Propose(o, benchAmount(), number, secret.Hash(), him, b.now, trade.Safe)
 	if err != nil {
 		return t, nil, err
 	}

@@ -49,7 +49,7 @@ var (
 
 // proposed is alice's trade as she asks for it.
 func proposed() Trade {
-	t, _, err := Propose(goodOffer(), contracts.Units(5_000_000), 7, goodSecret.Hash(), alice, start)
+	t, _, err := Propose(goodOffer(), contracts.Units(5_000_000), 7, goodSecret.Hash(), alice, start, Safe)
 	if err != nil {
 		panic(err)
 	}
@@ -58,7 +58,7 @@ func proposed() Trade {
 
 // goodTake is what alice asks bob.
 func goodTake() Take {
-	_, effects, err := Propose(goodOffer(), contracts.Units(5_000_000), 7, goodSecret.Hash(), alice, start)
+	_, effects, err := Propose(goodOffer(), contracts.Units(5_000_000), 7, goodSecret.Hash(), alice, start, Safe)
 	if err != nil {
 		panic(err)
 	}

@@ -217,12 +217,12 @@ func (w *world) chains() {
 // newWorld begins a trade between two, of whom one may be hostile.
 func newWorld(r *rapid.T, hostile Role) *world {
 	o := goodOffer()
-	o.FirstTime, o.SecondTime = 100*60+modelProfile.Need(contracts.BTC, contracts.LTC), 100*60
+	o.FirstTime, o.SecondTime = 80*60+modelProfile.Need(contracts.BTC, contracts.LTC), 80*60
 	o.WantConfirmations, o.GiveConfirmations = policy, policy
 	if err := modelProfile.Check(o); err != nil {
 		r.Fatal(err)
 	}
-	a, effects, err := Propose(o, contracts.Units(5_000_000), 7, goodSecret.Hash(), alice, start)
+	a, effects, err := Propose(o, contracts.Units(5_000_000), 7, goodSecret.Hash(), alice, start, modelProfile)
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -256,12 +256,12 @@ func TestBothSeeTheSameLegs(t *testing.T) {
 	}
 	careful := alice
 	careful.Confirmations = 12
-	more, _, err := Propose(goodOffer(), contracts.Units(5_000_000), 7, goodSecret.Hash(), careful, start)
+	more, _, err := Propose(goodOffer(), contracts.Units(5_000_000), 7, goodSecret.Hash(), careful, start, Safe)
 	if err != nil || more.Theirs.Confirmations != 12 || a.Theirs.Confirmations != 6 || more.Ours.Confirmations != 3 {
 		t.Errorf("%+v, %v", more, err)
 	}
 	for now, good := range map[uint64]bool{start + 3600: true, start + 3601: false} {
-		if _, _, err := Propose(goodOffer(), contracts.Units(5_000_000), 7, goodSecret.Hash(), alice, now); (err == nil) != good {
+		if _, _, err := Propose(goodOffer(), contracts.Units(5_000_000), 7, goodSecret.Hash(), alice, now, Safe); (err == nil) != good {
 			t.Errorf("proposed at %d: %v", now, err)
 		}
 	}

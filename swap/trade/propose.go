@@ -15,11 +15,15 @@ type Parties struct {
 }
 
 // Propose begins a trade as First: it takes give of o at o's rate. hash is of the
-// secret that our number derives, now is the start in Unix seconds.
+// secret that our number derives, now is the start in Unix seconds. The offer's
+// times must be good by p.
 // Errors: ErrOffer, contracts.ErrTerms.
-func Propose(o Offer, give contracts.Amount, number uint64, hash contracts.Hash, me Parties, now uint64) (Trade, []Effect, error) {
+func Propose(o Offer, give contracts.Amount, number uint64, hash contracts.Hash, me Parties, now uint64, p Profile) (Trade, []Effect, error) {
 	if now > o.Expires {
 		return Trade{}, nil, fmt.Errorf("%w: expired %d s ago", ErrOffer, now-o.Expires)
+	}
+	if err := p.Check(o); err != nil {
+		return Trade{}, nil, err
 	}
 	first, second, err := o.terms(give, hash, now)
 	if err != nil {
@@ -27,7 +31,7 @@ func Propose(o Offer, give contracts.Amount, number uint64, hash contracts.Hash,
 	}
 	first.Refunder, second.Redeemer = me.Ours, me.Theirs
 	t := Trade{
-		ID: hash, Number: number, Role: First, Partner: o.Maker, Offer: o.Digest(), Status: Proposed, Start: now, Now: now,
+		ID: hash, Number: number, Role: First, Partner: o.Maker, Offer: o.Digest(), Status: Proposed, Start: now, Margin: p.Margin(o.Give.Chain), Now: now,
 		Ours:    Leg{Terms: first, Confirmations: o.WantConfirmations, From: me.OursFrom},
 		Theirs:  Leg{Terms: second, Confirmations: max(o.GiveConfirmations, me.Confirmations), From: me.TheirsFrom},
 		Version: 1,
@@ -36,7 +40,8 @@ func Propose(o Offer, give contracts.Amount, number uint64, hash contracts.Hash,
 }
 
 // Consider begins a trade as Second: it answers a taker of our offer o. The
-// taker's terms must be exactly what o says.
+// taker's terms must be exactly what o says, and its times good by p: they may have
+// been good by another profile when we made it.
 // Errors: ErrOffer, contracts.ErrTerms.
 func Consider(o Offer, q Take, partner string, number uint64, me Parties, now uint64, p Profile) (Trade, []Effect, error) {
 	if now > o.Expires {
@@ -44,6 +49,9 @@ func Consider(o Offer, q Take, partner string, number uint64, me Parties, now ui
 	}
 	if q.Start+p.Skew < now || q.Start > now+p.Skew {
 		return Trade{}, nil, fmt.Errorf("%w: starts at %d, our clock says %d and allows %d", ErrOffer, q.Start, now, p.Skew)
+	}
+	if err := p.Check(o); err != nil {
+		return Trade{}, nil, err
 	}
 	first, second, err := o.terms(q.Second.Amount, q.First.Hash, q.Start)
 	if err != nil {
@@ -61,7 +69,7 @@ func Consider(o Offer, q Take, partner string, number uint64, me Parties, now ui
 		return Trade{}, nil, err
 	}
 	t := Trade{
-		ID: first.Hash, Number: number, Role: Second, Partner: partner, Offer: o.Digest(), Status: Agreed, Start: q.Start, Now: now,
+		ID: first.Hash, Number: number, Role: Second, Partner: partner, Offer: o.Digest(), Status: Agreed, Start: q.Start, Margin: p.Margin(o.Give.Chain), Now: now,
 		Ours:    Leg{Terms: second, Confirmations: o.GiveConfirmations, From: me.OursFrom},
 		Theirs:  Leg{Terms: first, Confirmations: max(o.WantConfirmations, me.Confirmations), From: me.TheirsFrom},
 		Version: 1,

@@ -53,8 +53,9 @@ type Trade struct {
 	Partner string         `json:"partner"` // the other node's identity
 	Offer   contracts.Hash `json:"offer"`
 	Status  Status         `json:"status"`
-	Start   uint64         `json:"start"` // Unix seconds at which the times of both legs begin
-	Now     uint64         `json:"-"`     // newest Unix second we heard of
+	Start   uint64         `json:"start"`            // Unix seconds at which the times of both legs begin
+	Margin  uint64         `json:"margin,omitempty"` // seconds before the second leg's expiry from which the secret is shown no more, by our profile; 0 in old trades
+	Now     uint64         `json:"-"`                // newest Unix second we heard of
 	Ours    Leg            `json:"ours"`
 	Theirs  Leg            `json:"theirs"`
 
