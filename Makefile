@@ -52,9 +52,10 @@ bin:
 	@go build -tags $(TAGS) -trimpath -o bin/photon ./cmd/photon
 
 # The real parts that a package client brings. litecoind is Litecoin's own node,
-# without it the demo runs on ltcd; PostgreSQL is for the store's tests.
+# without it the demo runs on ltcd; PostgreSQL is for the store's tests, spin for
+# the models of the time locks.
 parts:
-	@command -v litecoind >/dev/null && ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
+	@command -v litecoind >/dev/null && command -v spin >/dev/null && ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends litecoind postgresql >/dev/null; \
-	else echo "litecoind or PostgreSQL is not installed: the demo uses ltcd, some tests are skipped"; fi
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends litecoind postgresql spin >/dev/null; \
+	else echo "litecoind, PostgreSQL or spin is not installed: the demo may use ltcd, some tests are skipped"; fi

@@ -58,6 +58,7 @@ func (p Profile) Margin(c contracts.Chain) uint64 {
 // second leg on chain b. The last moment at which First can show the secret is the
 // one before Second's refund is final, and that opens late. Then Second, perhaps
 // after an outage, must redeem and have it confirmed before First's refund opens.
+// Source: testdata/honest_second.pml.
 func (p Profile) Need(a, b contracts.Chain) uint64 {
 	return p.Lag[b] + p.Inclusion[b] + p.Outage + p.Margin(a)
 }
@@ -124,9 +125,9 @@ func (t Trade) RevealBy() uint64 {
 }
 
 // AloneBy is the last Unix second at which First gives the secret away at all;
-// from then on he redeems by the script and waits for nobody's signature. It is 70
-// % of the second leg's life, or the last moment at which a redeem is still final
-// in time, if that is sooner.
+// from then on he redeems by the script and waits for nobody's signature. It is
+// 70 % of the second leg's life, or the last moment at which a redeem is still
+// final in time, if that is sooner.
 func (t Trade) AloneBy() uint64 {
 	_, alone := limits(t.life(), t.Margin)
 	return t.Start + alone
@@ -136,7 +137,8 @@ func (t Trade) AloneBy() uint64 {
 func (t Trade) life() uint64 { return t.secondLeg().Terms.Expiry - t.Start }
 
 // limits are RevealBy and AloneBy in seconds after the start of a second leg that
-// lasts life seconds, when a redeem needs margin of them.
+// lasts life seconds, when a redeem needs margin of them. Source:
+// testdata/honest_first.pml.
 func limits(life, margin uint64) (reveal, alone uint64) {
 	last := life - min(margin, life)
 	gap := life * (alonePart - revealPart) / 100
