@@ -206,7 +206,7 @@ func (d *Desk) again(ctx context.Context, l Ledger, t trade.Trade, o trade.Order
 		case err != nil:
 			d.Log.Warn("cannot hasten", "trade", o.ID, "purpose", o.Purpose, "err", err)
 		default:
-			if err := d.storeAndSend(ctx, l, faster); err == nil || errors.Is(err, errFatal) {
+			if err := d.storeAndSend(ctx, l, t, faster); err == nil || errors.Is(err, errFatal) {
 				return err
 			}
 			sent = append(sent, faster)
@@ -216,7 +216,7 @@ func (d *Desk) again(ctx context.Context, l Ledger, t trade.Trade, o trade.Order
 	var err error
 	stale := o.Purpose != trade.Lock && t.Leg(o.Side).Fate.End == nil
 	for _, tx := range sent {
-		err = l.Send(ctx, tx)
+		err = d.send(ctx, l, t, tx)
 		stale = stale && (errors.Is(err, trade.ErrSpent) || errors.Is(err, trade.ErrShort))
 	}
 	if stale {
@@ -225,7 +225,7 @@ func (d *Desk) again(ctx context.Context, l Ledger, t trade.Trade, o trade.Order
 		if err != nil {
 			return fmt.Errorf("prepare %s anew: %w", o.Purpose, err)
 		}
-		return d.storeAndSend(ctx, l, txs...)
+		return d.storeAndSend(ctx, l, t, txs...)
 	}
 	if errors.Is(err, trade.ErrSpent) {
 		return nil
@@ -235,7 +235,7 @@ func (d *Desk) again(ctx context.Context, l Ledger, t trade.Trade, o trade.Order
 
 // storeAndSend is the two saves of a transaction: its bytes are stored, then
 // broadcast. One that cannot be stored is never sent.
-func (d *Desk) storeAndSend(ctx context.Context, l Ledger, txs ...trade.Tx) error {
+func (d *Desk) storeAndSend(ctx context.Context, l Ledger, t trade.Trade, txs ...trade.Tx) error {
 	if err := d.keep(ctx, txs...); err != nil {
 		return err
 	}
@@ -243,12 +243,21 @@ func (d *Desk) storeAndSend(ctx context.Context, l Ledger, txs ...trade.Tx) erro
 		if tx.Held {
 			continue
 		}
-		if err := l.Send(ctx, tx); err != nil {
+		if err := d.send(ctx, l, t, tx); err != nil {
 			return fmt.Errorf("send %s: %w", tx.Purpose, err)
 		}
 		d.Log.Info("sent", "trade", tx.ID, "side", tx.Side, "purpose", tx.Purpose, "chain", tx.Chain, "txid", tx.TxID)
 	}
 	return nil
+}
+
+// send broadcasts what is stored. It looks at the clock itself: a machine may have
+// slept since the lock was wanted, and one that is late only the partner can use.
+func (d *Desk) send(ctx context.Context, l Ledger, t trade.Trade, tx trade.Tx) error {
+	if now := unix(time.Now()); tx.Purpose == trade.Lock && now > t.RevealBy() {
+		return fmt.Errorf("%w: the lock serves nobody since %d s", trade.ErrTooLate, now-t.RevealBy())
+	}
+	return l.Send(ctx, tx)
 }
 
 // keep stores txs. When the store fails they may be stored all the same: what they
@@ -263,8 +272,11 @@ func (d *Desk) keep(ctx context.Context, txs ...trade.Tx) error {
 // lock makes our lock, unless it is too late for one or the endpoints do not
 // agree on the lock that it answers.
 func (d *Desk) lock(ctx context.Context, l Ledger, t trade.Trade, o trade.Order) error {
-	if now := unix(time.Now()); now > t.LockBy() {
-		return d.tell(ctx, t.ID, trade.LockFailed{Reason: fmt.Sprintf("%v: %d s after the last moment", trade.ErrTooLate, now-t.LockBy())})
+	late := func() error {
+		return d.tell(ctx, t.ID, trade.LockFailed{Reason: fmt.Sprintf("%v: %d s after the last moment", trade.ErrTooLate, unix(time.Now())-t.LockBy())})
+	}
+	if unix(time.Now()) > t.LockBy() {
+		return late()
 	}
 	if t.Role == trade.Second {
 		if err := d.agree(ctx, t); err != nil {
@@ -278,10 +290,16 @@ func (d *Desk) lock(ctx context.Context, l Ledger, t trade.Trade, o trade.Order)
 	if err != nil {
 		return fmt.Errorf("prepare lock: %w", err)
 	}
+	if unix(time.Now()) > t.LockBy() { // the node was slow, or this machine slept
+		for _, tx := range txs {
+			l.Release(tx)
+		}
+		return late()
+	}
 	if err := d.journalLock(t); err != nil {
 		return fmt.Errorf("%w: %w", errFatal, err)
 	}
-	return d.storeAndSend(ctx, l, txs...)
+	return d.storeAndSend(ctx, l, t, txs...)
 }
 
 // agree asks all endpoints of the chain of their leg for its lock.
@@ -314,7 +332,7 @@ func (d *Desk) redeem(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 			return d.tell(ctx, t.ID, trade.Missed{})
 		}
 		if held.Held = w.Together; !held.Held {
-			return d.storeAndSend(ctx, l, *held)
+			return d.storeAndSend(ctx, l, t, *held)
 		}
 		if err := d.keep(ctx, *held); err != nil {
 			return err
@@ -324,13 +342,13 @@ func (d *Desk) redeem(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 	if !late(t) {
 		var together trade.Tx
 		if together, err = d.together(ctx, l, t, o); err == nil {
-			return d.storeAndSend(ctx, l, together)
+			return d.storeAndSend(ctx, l, t, together)
 		}
 	}
 	d.Log.Info("redeems alone", "trade", t.ID, "because", err)
 	alone := *held
 	alone.Held = false
-	return d.storeAndSend(ctx, l, alone)
+	return d.storeAndSend(ctx, l, t, alone)
 }
 
 // late reports whether First, whose secret is not known to be out, has no time
@@ -383,11 +401,11 @@ func (d *Desk) refund(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 		if err := d.tell(ctx, t.ID, trade.RefundSigned{}); err != nil {
 			return err
 		}
-		return d.storeAndSend(ctx, l, tx)
+		return d.storeAndSend(ctx, l, t, tx)
 	}
 	txs, err := l.Prepare(ctx, o)
 	if err == nil {
-		return d.storeAndSend(ctx, l, txs...)
+		return d.storeAndSend(ctx, l, t, txs...)
 	}
 	if held == nil || errors.Is(err, trade.ErrNotYet) {
 		return fmt.Errorf("prepare refund: %w", err)
@@ -395,5 +413,5 @@ func (d *Desk) refund(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 	d.Log.Warn("refunds with what was signed before the lock", "trade", t.ID, "err", err)
 	alone := *held
 	alone.Held = false
-	return d.storeAndSend(ctx, l, alone)
+	return d.storeAndSend(ctx, l, t, alone)
 }

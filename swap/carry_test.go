@@ -212,6 +212,38 @@ func TestLateLockIsNotSent(t *testing.T) {
 	}
 }
 
+// The node was slow, or the machine slept, while the lock was made or stored. One
+// that is not made in time is not kept; one that was stored in time and cannot
+// serve any more is not sent.
+func TestLockAfterASleep(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		make, store time.Duration
+		kept, sent  bool
+	}{
+		{"made in time", 440 * time.Second, 0, true, true},
+		{"made late", 460 * time.Second, 0, false, false},
+		{"stored slowly", 0, 1070 * time.Second, true, true},
+		{"stored late", 0, 1090 * time.Second, true, false},
+	} {
+		var a trade.Trade
+		run(t, func(k *kit) {
+			a = first(1, false)
+			k.disk.put(a)
+			k.btc.slow, k.disk.slow = row.make, row.store
+		}, func(k *kit) {
+			k.after(1200 * time.Second)
+			txs, err := k.disk.Txs(t.Context(), a.ID)
+			if kept := len(txs) > 0; err != nil || kept != row.kept || (k.btc.count("sent") > 0) != row.sent {
+				t.Errorf("%s: kept %t, sent %d times, %v", row.name, kept, k.btc.count("sent"), err)
+			}
+			if got := k.now(a.ID).Status; (got == trade.Cancelled) == row.kept {
+				t.Errorf("%s: %s", row.name, got)
+			}
+		})
+	}
+}
+
 // Who leaves before his lock is made is free at once; after it, he waits.
 func TestLeftBeforeTheLockIsMade(t *testing.T) {
 	for _, made := range []bool{false, true} {

@@ -433,8 +433,9 @@ type disk struct {
 	txs     []trade.Tx
 	offers  []trade.Offer
 	journal [][]byte
-	reads   int   // of all trades
-	fails   error // answer of SaveTxs
+	reads   int           // of all trades
+	fails   error         // answer of SaveTxs
+	slow    time.Duration // that SaveTxs takes
 }
 
 func newDisk() *disk {
@@ -494,6 +495,7 @@ func (d *disk) Pending(context.Context) ([]trade.Pending, error) {
 }
 
 func (d *disk) SaveTxs(ctx context.Context, txs ...trade.Tx) error {
+	time.Sleep(d.slow)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := errors.Join(d.fails, ctx.Err()); err != nil {
