@@ -131,9 +131,9 @@ var rows = []row{
 
 	{"E1", "stopped_before_the_first_save", ""},
 	{"E2", "stored_lock_is_sent_again no_lock_after_the_last_moment own_lock_not_sent_late", ""},
-	{"E3", "stored_lock_is_sent_again answer_of_the_store_is_lost", ""},
+	{"E3", "stored_lock_is_sent_again answer_of_the_store_is_lost swap/trade:TestMessagesModel", ""},
 	{"E4", "scenario:TestCrashSweep", ""},
-	{"E5", "stopped_before_the_lock no_lock_after_the_last_moment", ""},
+	{"E5", "stopped_before_the_lock no_lock_after_the_last_moment swap:TestLockAfterASleep", ""},
 	{"E6", "chain_is_down_for_an_hour", ""},
 	{"E7", "secret_kept_after_a_stop scenario:TestCrashSweep", ""},
 	{"E8", "stored_lock_is_sent_again scenario:TestCrashSweep", ""},

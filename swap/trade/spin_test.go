@@ -49,7 +49,7 @@ func build(t *testing.T, name string) model {
 	t.Helper()
 	for _, tool := range []string{"spin", "cc"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed: the time locks are not compared with the model (apt-get install spin gcc)", tool)
+			t.Skipf("%s is not installed: the models are not checked (apt-get install spin gcc)", tool)
 		}
 	}
 	source, err := filepath.Abs(filepath.Join("testdata", name+".pml"))
@@ -67,23 +67,28 @@ func build(t *testing.T, name string) model {
 	return model{filepath.Join(dir, "pan")}
 }
 
-// safe looks through all that can happen with m and the rest, "TA=12".
-func (p model) safe(t *testing.T, m measures, rest ...string) bool {
+// broken looks through all that can happen with these measures, "TA=12", and
+// returns the assertion that can fail, or "".
+func (p model) broken(t *testing.T, measures ...string) string {
 	t.Helper()
 	c := exec.Command(p.pan, "-w18", "-n")
-	c.Dir = t.TempDir() // a trail is left there
-	c.Env = append(rest, strings.Fields(fmt.Sprintf("LAG=%d MINEA=%d MINEB=%d DEEPA=%d DEEPB=%d UNDOA=%d UNDOB=%d AWAY=%d SKEW=%d",
-		m.lag, m.mineA, m.mineB, m.deepA, m.deepB, m.undoA, m.undoB, m.away, m.skew))...)
+	c.Dir, c.Env = t.TempDir(), measures // a trail is left there
 	out, err := c.CombinedOutput()
-	whole := err == nil && !bytes.Contains(out, []byte("not completed"))
-	switch {
-	case whole && bytes.Contains(out, []byte("errors: 0")):
-		return true
-	case bytes.Contains(out, []byte("assertion violated")):
-		return false
+	if _, after, fails := bytes.Cut(out, []byte("assertion violated ")); fails {
+		assertion, _, _ := bytes.Cut(after, []byte(" (at depth"))
+		return string(assertion)
 	}
-	t.Fatalf("%v %v: %v\n%s", c.Args, c.Env, err, out)
-	return false
+	if err != nil || bytes.Contains(out, []byte("not completed")) || !bytes.Contains(out, []byte("errors: 0")) {
+		t.Fatalf("%v %v: %v\n%s", c.Args, c.Env, err, out)
+	}
+	return ""
+}
+
+// safe reports whether nobody honest loses with m and the rest.
+func (p model) safe(t *testing.T, m measures, rest ...string) bool {
+	t.Helper()
+	return p.broken(t, append(rest, strings.Fields(fmt.Sprintf("LAG=%d MINEA=%d MINEB=%d DEEPA=%d DEEPB=%d UNDOA=%d UNDOB=%d AWAY=%d SKEW=%d",
+		m.lag, m.mineA, m.mineB, m.deepA, m.deepB, m.undoA, m.undoB, m.away, m.skew))...)...) == ""
 }
 
 // cases are every choice of two values for each measure, as far as it is another
@@ -174,5 +179,22 @@ func TestModelsSeeShallowLocks(t *testing.T) {
 	}
 	if build(t, "honest_first").safe(t, m, "SHOWBY=4", "TB=40", "GAP=0") {
 		t.Error("First is safe on a lock that can be undone")
+	}
+}
+
+// The rules by which the desks keep, send and resend give nobody two locks or a
+// late one, and without any one of them they would.
+func TestMessagesModel(t *testing.T) {
+	messages := build(t, "messages")
+	for _, row := range []struct{ rule, fault, want string }{
+		{"all", "0", ""},
+		{"a lock is stored before it is sent", "1", "(d[i].locks==1)"},
+		{"the clock is looked at after a lock is made", "2", "(hour==0)"},
+		{"a lock is made when none is stored", "3", "(d[i].locks==1)"},
+		{"the clock is looked at before a lock is sent", "4", "(hour<2)"},
+	} {
+		if got := messages.broken(t, "FAULT="+row.fault); got != row.want {
+			t.Errorf("without %q: %q can fail, want %q", row.rule, got, row.want)
+		}
 	}
 }
