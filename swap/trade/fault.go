@@ -82,7 +82,7 @@ func (t Trade) due() Fault {
 	case t.Status != Locking:
 	case t.Role == First && t.Ours.twice() && t.Theirs.Fate.Lock == nil && t.Theirs.Head.Time > t.Start && soon:
 		return NeverLocked
-	case t.Role == Second && t.Ours.twice() && t.Theirs.twice() && t.clock() <= t.part(50): // he may reveal until RevealBy, 60 %
+	case t.Role == Second && t.Ours.twice() && t.Theirs.twice() && t.clock()+t.life()/10 <= t.RevealBy():
 		return NeverRedeemed
 	}
 	return ""

@@ -114,7 +114,7 @@ func (t Trade) secondLeg() Leg {
 
 // LockBy is the last Unix second at which a lock may be made: 25 % of the second
 // leg's life.
-func (t Trade) LockBy() uint64 { return t.Start + t.life()*lockPart/100 }
+func (t Trade) LockBy() uint64 { return t.part(lockPart) }
 
 // RevealBy is the last Unix second at which First may decide to give the secret
 // away: 60 % of the second leg's life, or a tenth of it before the last moment at
@@ -132,6 +132,9 @@ func (t Trade) AloneBy() uint64 {
 	_, alone := limits(t.life(), t.Margin)
 	return t.Start + alone
 }
+
+// part is the time at which n of 100 parts of the second leg's life are over.
+func (t Trade) part(n uint64) uint64 { return t.Start + t.life()*n/100 }
 
 // life is for how many seconds the second leg lasts.
 func (t Trade) life() uint64 { return t.secondLeg().Terms.Expiry - t.Start }
