@@ -228,8 +228,8 @@ var rows = []row{
 	{"K21", "adapters/store:TestSaveComparesVersions", ""},
 	{"K22", "swap:TestWhatIsStaleIsMadeAgain", ""},
 	{"K23", "lock_twice", ""},
-	{"K24", "", notYet + "the first change of the protocol"},
-	{"K25", "", notYet + "the page"},
+	{"K24", "swap:TestSwapOfAnotherProtocol swap/trade:TestStoredTradeOfAnotherProtocol swap/trade:TestDecodeIsStrict", ""},
+	{"K25", "", "no recipient is entered in a swap: the partner's keys come over his line and are checked against the lock, and what is redeemed goes to the node's own wallet"},
 }
 
 // Every row is held by what exists, and every story by the rows that it names.

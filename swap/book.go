@@ -3,6 +3,7 @@ package swap
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -11,12 +12,13 @@ import (
 )
 
 // Trades returns the trades under way, or all, newest first. Those under way
-// carry their chains' heads.
+// carry their chains' heads. Those that are left alone are not among them.
 func (d *Desk) Trades(ctx context.Context, all bool) ([]trade.Trade, error) {
 	stored, err := d.Store.Trades(ctx, all)
 	if err != nil {
 		return nil, fmt.Errorf("load trades: %w", err)
 	}
+	stored = slices.DeleteFunc(stored, func(t trade.Trade) bool { return t.Known() != nil })
 	err = d.do(ctx, func() (c trade.Change, err error) {
 		for i, t := range stored {
 			if live, is := d.trades[t.ID]; is {
@@ -29,7 +31,8 @@ func (d *Desk) Trades(ctx context.Context, all bool) ([]trade.Trade, error) {
 	return stored, err
 }
 
-// Trade returns one trade and its transactions. Errors: trade.ErrUnknown.
+// Trade returns one trade and its transactions. Errors: trade.ErrUnknown,
+// trade.ErrProtocol.
 func (d *Desk) Trade(ctx context.Context, id contracts.Hash) (trade.Trade, []trade.Tx, error) {
 	t, err := d.find(ctx, id)
 	if err != nil {
@@ -51,11 +54,16 @@ func (d *Desk) live(ctx context.Context, id contracts.Hash) (t trade.Trade, know
 	return t, known, used, err
 }
 
-// find returns a trade, under way or at rest. Errors: trade.ErrUnknown.
+// find returns a trade, under way or at rest. Errors: trade.ErrUnknown,
+// trade.ErrProtocol.
 func (d *Desk) find(ctx context.Context, id contracts.Hash) (trade.Trade, error) {
 	t, known, used, err := d.live(ctx, id)
 	if err != nil || known {
 		return t, err
+	}
+	var alien error
+	if err := d.do(ctx, func() (trade.Change, error) { alien = d.alien[id]; return trade.Change{}, nil }, nil); err != nil || alien != nil {
+		return t, errors.Join(err, alien)
 	}
 	if used {
 		all, err := d.Store.Trades(ctx, true)
@@ -71,7 +79,7 @@ func (d *Desk) find(ctx context.Context, id contracts.Hash) (trade.Trade, error)
 
 // Leave cancels a trade in which we have locked nothing, or asks the partner for
 // a refund and waits for the time lock otherwise. Errors: trade.ErrUnknown,
-// trade.ErrStatus.
+// trade.ErrProtocol, trade.ErrStatus.
 func (d *Desk) Leave(ctx context.Context, id contracts.Hash) error {
 	if _, err := d.find(ctx, id); err != nil {
 		return err

@@ -75,6 +75,7 @@ type Desk struct {
 	// The loop owns what follows; everybody else asks it through do.
 	trades map[contracts.Hash]trade.Trade // not at rest, and those whose partner may still ask
 	used   map[contracts.Hash]bool        // every hash that was ever in a trade
+	alien  map[contracts.Hash]error       // trades that are left alone, and why
 	quotes map[contracts.Hash]quote
 	posted map[string][]trade.Offer // by board, as it was read last: checked, none of ours
 	heads  map[contracts.Chain]trade.Head
@@ -92,7 +93,7 @@ func New(cfg Config) *Desk {
 	d := &Desk{
 		Config: cfg, inbox: make(chan call, 256), told: make(chan struct{}, 1), ready: make(chan struct{}), ended: make(chan struct{}),
 		failed: make(chan error, 1),
-		trades: map[contracts.Hash]trade.Trade{}, used: map[contracts.Hash]bool{},
+		trades: map[contracts.Hash]trade.Trade{}, used: map[contracts.Hash]bool{}, alien: map[contracts.Hash]error{},
 		quotes: map[contracts.Hash]quote{}, posted: map[string][]trade.Offer{}, heads: map[contracts.Chain]trade.Head{},
 		spoke: map[contracts.Chain]uint64{}, alarms: map[alarm]bool{},
 		works: map[contracts.Chain]*work{}, partners: map[string]*trade.Record{},
@@ -166,7 +167,7 @@ func (d *Desk) load(ctx context.Context) error {
 		d.used[t.ID] = true
 		d.number = max(d.number, t.Number)
 		d.note(trade.Trade{}, t)
-		if over(t, now) {
+		if d.leftAlone(t) || over(t, now) {
 			continue
 		}
 		d.trades[t.ID] = t
@@ -201,6 +202,19 @@ func (d *Desk) load(ctx context.Context) error {
 	}
 	d.Log.Info("loaded", "trades", len(d.trades))
 	return nil
+}
+
+// leftAlone reports whether t is of rules that we do not know. Then nothing of it is
+// touched, and a person is told once a start; the other trades go on.
+func (d *Desk) leftAlone(t trade.Trade) bool {
+	err := t.Known()
+	if err != nil && d.alien[t.ID] == nil {
+		d.used[t.ID], d.number = true, max(d.number, t.Number)
+		d.alien[t.ID] = fmt.Errorf("trade %s: %w", t.ID, err)
+		d.Log.Error("alarm", "trade", t.ID, "what", "protocol", "err", err)
+		d.Notify(trade.Notice{Kind: "alarm", Text: fmt.Sprintf("swap %s is left alone: %v; run the program that began it", t.ID, err)})
+	}
+	return err != nil
 }
 
 // A call is a question or an event for the loop. decide reads the desk's state,

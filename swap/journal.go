@@ -67,6 +67,9 @@ func (d *Desk) recover(ctx context.Context) error {
 		if err := json.Unmarshal(r, &t); err != nil {
 			return fmt.Errorf("read journal: %w", err)
 		}
+		if d.leftAlone(t) {
+			continue
+		}
 		last, seen := newest[t.ID]
 		if !seen {
 			order = append(order, t.ID)
@@ -87,12 +90,14 @@ func (d *Desk) recover(ctx context.Context) error {
 	}
 	known := make(map[contracts.Hash]trade.Trade, len(stored))
 	for _, t := range stored {
-		known[t.ID] = t
+		if !d.leftAlone(t) {
+			known[t.ID] = t
+		}
 	}
 	var c trade.Change
 	for _, id := range order {
 		t, have := newest[id], known[id]
-		if have.Version >= t.Version {
+		if have.Version >= t.Version || d.alien[id] != nil {
 			continue
 		}
 		// Versions go on from where they were, by each step that a store asks for:

@@ -82,6 +82,9 @@ func (d *Desk) sort(ctx context.Context, pending []trade.Pending) (map[contracts
 		now := unix(time.Now())
 		for _, p := range pending {
 			t, known := d.trades[p.Trade]
+			if d.alien[p.Trade] != nil {
+				continue // it waits for the program that wrote it
+			}
 			tell, is := p.Effect.(trade.Tell)
 			if !known || !is || now > max(t.Ours.Terms.Expiry, t.Theirs.Terms.Expiry) {
 				c.Done = append(c.Done, p.ID)

@@ -65,6 +65,7 @@ var refusals = []struct {
 	{trade.ErrUnknown, http.StatusNotFound, "unknown", "There is no such thing"},
 	{trade.ErrClosed, http.StatusConflict, "closed", "No new swaps are taken"},
 	{trade.ErrStanding, http.StatusConflict, "standing", "The partner has let you down too often"},
+	{trade.ErrProtocol, http.StatusConflict, "protocol", "Of another version of the program"},
 	{trade.ErrOffer, http.StatusUnprocessableEntity, "offer", "The offer is refused"},
 	{trade.ErrMessage, http.StatusUnprocessableEntity, "message", "Not a message"},
 	{trade.ErrShort, http.StatusConflict, "not_enough", "Not enough funds"},

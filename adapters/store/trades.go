@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -161,23 +162,27 @@ func (s *Store) Trades(ctx context.Context, all bool) ([]trade.Trade, error) {
 	return decode[trade.Trade]("trade", states)
 }
 
-// Pending returns effects that are not done, oldest first.
+// Pending returns effects that are not done, oldest first, but for those of a
+// protocol that we do not know: they wait for the program that stored them.
 func (s *Store) Pending(ctx context.Context) ([]trade.Pending, error) {
 	var rows []effectRow
 	if err := s.read.WithContext(ctx).Order("id").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("load effects: %w", err)
 	}
-	pending := make([]trade.Pending, len(rows))
-	for i, r := range rows {
+	pending := make([]trade.Pending, 0, len(rows))
+	for _, r := range rows {
 		id, err := contracts.ParseHash(r.Trade)
 		if err != nil {
 			return nil, fmt.Errorf("effect %d: trade: %w", r.ID, err)
 		}
 		effect, err := trade.DecodeEffect(r.Kind, []byte(r.Body))
+		if errors.Is(err, trade.ErrProtocol) {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("effect %d of trade %s: %w", r.ID, id, err)
 		}
-		pending[i] = trade.Pending{ID: r.ID, Trade: id, Effect: effect}
+		pending = append(pending, trade.Pending{ID: r.ID, Trade: id, Effect: effect})
 	}
 	return pending, nil
 }

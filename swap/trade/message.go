@@ -104,16 +104,13 @@ type envelope struct {
 	Body    json.RawMessage `json:"body"`
 }
 
-// version is of the protocol; another is refused.
-const version = 1
-
 // Encode gives the one encoding of m.
 func Encode(m Message) []byte {
 	body, err := json.Marshal(m)
 	if err != nil {
 		panic(fmt.Sprintf("trade: encode %T: %v", m, err)) // every field has an encoding
 	}
-	raw, err := json.Marshal(envelope{version, m.kind(), body})
+	raw, err := json.Marshal(envelope{Protocol, m.kind(), body})
 	if err != nil {
 		panic(fmt.Sprintf("trade: encode %T: %v", m, err))
 	}
@@ -121,7 +118,7 @@ func Encode(m Message) []byte {
 }
 
 // Decode reads what Encode gives, strictly: nothing unknown, nothing behind it.
-// Errors: ErrMessage.
+// Errors: ErrMessage, and ErrProtocol besides when it is of another version.
 func Decode(raw []byte) (Message, error) {
 	if len(raw) > MaxMessage {
 		return nil, fmt.Errorf("%w: %d bytes", ErrMessage, len(raw))
@@ -130,8 +127,8 @@ func Decode(raw []byte) (Message, error) {
 	if err := strict(raw, &e); err != nil {
 		return nil, err
 	}
-	if e.Version != version {
-		return nil, fmt.Errorf("%w: version %d, ours is %d", ErrMessage, e.Version, version)
+	if err := spoken(e.Version); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	read, known := readers[e.Kind]
 	if !known {

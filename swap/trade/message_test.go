@@ -119,6 +119,9 @@ func TestDecodeIsStrict(t *testing.T) {
 			t.Errorf("%s: %+v, %v", row.name, m, err)
 		}
 	}
+	if _, err := Decode([]byte(strings.Replace(good, `"v":1`, `"v":2`, 1))); !errors.Is(err, ErrProtocol) || !strings.Contains(err.Error(), "version 2, ours is 1") {
+		t.Errorf("another version: %v", err)
+	}
 	if _, err := Decode([]byte(good + strings.Repeat(" ", MaxMessage-len(good)))); err != nil {
 		t.Errorf("the largest: %v", err)
 	}

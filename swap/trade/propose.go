@@ -31,7 +31,7 @@ func Propose(o Offer, give contracts.Amount, number uint64, hash contracts.Hash,
 	}
 	first.Refunder, second.Redeemer = me.Ours, me.Theirs
 	t := Trade{
-		ID: hash, Number: number, Role: First, Partner: o.Maker, Offer: o.Digest(), Status: Proposed, Start: now, Margin: p.Margin(o.Give.Chain), Now: now,
+		ID: hash, Protocol: Protocol, Number: number, Role: First, Partner: o.Maker, Offer: o.Digest(), Status: Proposed, Start: now, Margin: p.Margin(o.Give.Chain), Now: now,
 		Ours:    Leg{Terms: first, Confirmations: o.WantConfirmations, From: me.OursFrom},
 		Theirs:  Leg{Terms: second, Confirmations: max(o.GiveConfirmations, me.Confirmations), From: me.TheirsFrom},
 		Version: 1,
@@ -69,7 +69,7 @@ func Consider(o Offer, q Take, partner string, number uint64, me Parties, now ui
 		return Trade{}, nil, err
 	}
 	t := Trade{
-		ID: first.Hash, Number: number, Role: Second, Partner: partner, Offer: o.Digest(), Status: Agreed, Start: q.Start, Margin: p.Margin(o.Give.Chain), Now: now,
+		ID: first.Hash, Protocol: Protocol, Number: number, Role: Second, Partner: partner, Offer: o.Digest(), Status: Agreed, Start: q.Start, Margin: p.Margin(o.Give.Chain), Now: now,
 		Ours:    Leg{Terms: second, Confirmations: o.GiveConfirmations, From: me.OursFrom},
 		Theirs:  Leg{Terms: first, Confirmations: max(o.WantConfirmations, me.Confirmations), From: me.TheirsFrom},
 		Version: 1,

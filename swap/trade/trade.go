@@ -18,7 +18,7 @@
 // Start reading at [Trade], then [Trade.Apply] and [Trade.Wants]. The chapters:
 // offer.go and propose.go (how it begins), first.go and second.go (what each
 // role decides), times.go (the deadlines), fault.go and standing.go (how a partner
-// behaved), steps.go (what a person sees).
+// behaved), steps.go (what a person sees), protocol.go (whose rules).
 package trade
 
 import (
@@ -47,17 +47,18 @@ type Leg struct {
 
 // A Trade is one atomic swap as one of the two sees it.
 type Trade struct {
-	ID      contracts.Hash `json:"id"`     // hash of the secret
-	Number  uint64         `json:"number"` // our keys and, as First, the secret are derived from it: Unix milliseconds, never used twice
-	Role    Role           `json:"role"`
-	Partner string         `json:"partner"` // the other node's identity
-	Offer   contracts.Hash `json:"offer"`
-	Status  Status         `json:"status"`
-	Start   uint64         `json:"start"`            // Unix seconds at which the times of both legs begin
-	Margin  uint64         `json:"margin,omitempty"` // seconds before the second leg's expiry from which the secret is shown no more, by our profile; 0 in old trades
-	Now     uint64         `json:"-"`                // newest Unix second we heard of
-	Ours    Leg            `json:"ours"`
-	Theirs  Leg            `json:"theirs"`
+	ID       contracts.Hash `json:"id"`       // hash of the secret
+	Protocol int            `json:"protocol"` // its rules, see [Protocol]; 0 is the first, too
+	Number   uint64         `json:"number"`   // our keys and, as First, the secret are derived from it: Unix milliseconds, never used twice
+	Role     Role           `json:"role"`
+	Partner  string         `json:"partner"` // the other node's identity
+	Offer    contracts.Hash `json:"offer"`
+	Status   Status         `json:"status"`
+	Start    uint64         `json:"start"`            // Unix seconds at which the times of both legs begin
+	Margin   uint64         `json:"margin,omitempty"` // seconds before the second leg's expiry from which the secret is shown no more, by our profile; 0 in old trades
+	Now      uint64         `json:"-"`                // newest Unix second we heard of
+	Ours     Leg            `json:"ours"`
+	Theirs   Leg            `json:"theirs"`
 
 	Secret     *contracts.Secret `json:"secret,omitempty"`  // known once First has shown it, by message or on chain
 	GaveRefund bool              `json:"gaveRefund"`        // we agreed to the partner's refund: never lock, never reveal
