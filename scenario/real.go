@@ -250,7 +250,7 @@ func (w *real) rest() error {
 }
 
 func (c *citizen) Offer(ctx context.Context, d trade.Draft) (trade.Offer, error) {
-	o, err := c.Client.Offer(ctx, api.Draft{
+	o, err := c.Client.Offer(ctx, web.NewKey(), api.Draft{
 		Give: d.Give, Want: d.Want, Min: d.Min, Max: d.Max, GiveOf: d.GiveOf, WantOf: d.WantOf, Expires: d.Expires, Form: d.Form,
 		GiveConfirmations: d.GiveConfirmations, WantConfirmations: d.WantConfirmations,
 	})
@@ -296,6 +296,6 @@ func (c *citizen) Take(ctx context.Context, quote contracts.Hash) (trade.Trade, 
 }
 
 func (c *citizen) Leave(ctx context.Context, id contracts.Hash) error {
-	_, err := c.Client.Leave(ctx, id)
+	_, err := c.Client.Leave(ctx, web.NewKey(), id)
 	return err
 }

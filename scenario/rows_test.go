@@ -140,7 +140,7 @@ var rows = []row{
 	{"E9", "bob_learns_the_secret_and_stops", ""},
 	{"E10", "refund_is_interrupted", ""},
 	{"E11", "refund_is_interrupted", ""},
-	{"E12", "", notYet + "the words with which each refund that is asked too early or twice is refused"},
+	{"E12", "swap:TestRefundIsRefused swap/trade:TestMayLeave web:TestRefundIsRefused cmd/photon:TestRefundSession", ""},
 	{"E13", "nonces_are_used_once contracts:TestSessionIsNotStored", ""},
 	{"E14", "adapters/store:TestMigrationKeepsTrades", ""},
 	{"E15", "disk_is_full adapters/store:TestFullDisk adapters/store:TestReadOnly", ""},
@@ -151,7 +151,7 @@ var rows = []row{
 	{"E20", "scenario:TestCrashSweep scenario:TestRandomStories", ""},
 	{"E21", "", "keys are unlocked for as long as a node runs, and the refund is signed before the lock"},
 	{"E22", "adapters/store:TestTenThousandTrades", ""},
-	{"E23", "", notYet + "the warning on an orderly stop with swaps under way"},
+	{"E23", "cmd/photon:TestStoppedWithASwapUnderWay cmd/photon:TestSecondSignalEndsAtOnce", ""},
 
 	{"F1", "chain_is_down_for_an_hour", ""},
 	{"F2", "adapters/evm:TestEndpointFails adapters/evm:TestOnlyEndpointDown", ""},
@@ -203,7 +203,7 @@ var rows = []row{
 	{"H9", "", "what is redeemed goes to the node's own wallet and nowhere else"},
 	{"H10", "adapters/keys:TestJournalRefusesWhatIsNotOurs", ""},
 	{"H11", "", "what is refunded goes to the node's own wallet and nowhere else"},
-	{"H12", "", notYet + "the page"},
+	{"H12", "web:TestSpentLockIsNotRefundable swap/trade:TestMayLeave", ""},
 
 	{"K1", "swap:TestTakesAreNotPromisedTwice", ""},
 	{"K2", "lock_another_script contracts:TestLookalikes adapters/utxo:TestLookAlikes", ""},

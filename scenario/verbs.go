@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -254,7 +255,13 @@ func (p *player) leave(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return who.Leave(ctx, t.ID)
+	err = who.Leave(ctx, t.ID)
+	for _, heard := range []error{trade.ErrNotYet, trade.ErrRefunded, trade.ErrNoLock} {
+		if p.patient && errors.Is(err, heard) {
+			return nil // he asks again, and was heard before a fault took the answer
+		}
+	}
+	return err
 }
 
 func (p *player) pass(_ context.Context, args []string) error {

@@ -79,10 +79,14 @@ func (d *Desk) find(ctx context.Context, id contracts.Hash) (trade.Trade, error)
 
 // Leave cancels a trade in which we have locked nothing, or asks the partner for
 // a refund and waits for the time lock otherwise. Errors: trade.ErrUnknown,
-// trade.ErrProtocol, trade.ErrStatus.
+// trade.ErrProtocol, those of trade.Trade.MayLeave.
 func (d *Desk) Leave(ctx context.Context, id contracts.Hash) error {
-	if _, err := d.find(ctx, id); err != nil {
+	t, err := d.find(ctx, id)
+	if err != nil {
 		return err
+	}
+	if t.Status.AtRest() { // the loop may have let go of it
+		return t.MayLeave()
 	}
 	return d.tell(ctx, id, trade.Left{})
 }

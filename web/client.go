@@ -28,8 +28,8 @@ type Client struct {
 }
 
 // ErrUnreachable is why a client has no answer: nothing listens there, or the
-// line broke. What was asked may have happened; a POST that moves money can be
-// repeated with the same key.
+// line broke. What was asked may have happened; a POST that acts can be repeated
+// with the same key.
 var ErrUnreachable = errors.New("the node cannot be reached")
 
 // NewClient returns a client of the node at base, such as
@@ -66,9 +66,9 @@ func (c *Client) Offers(ctx context.Context) ([]api.Offer, error) {
 	return a.Offers, err
 }
 
-// Offer makes an offer.
-func (c *Client) Offer(ctx context.Context, d api.Draft) (api.Offer, error) {
-	return answer[api.Offer](c.api.MakeOffer(ctx, d))
+// Offer makes an offer, once a key.
+func (c *Client) Offer(ctx context.Context, key string, d api.Draft) (api.Offer, error) {
+	return answer[api.Offer](c.api.MakeOffer(ctx, &api.MakeOfferParams{IdempotencyKey: key}, d))
 }
 
 // Withdraw drops an offer.
@@ -137,9 +137,9 @@ func (c *Client) Partners(ctx context.Context) ([]trade.Standing, error) {
 	return a.Partners, err
 }
 
-// Leave goes no further with a swap: it cancels or refunds.
-func (c *Client) Leave(ctx context.Context, id contracts.Hash) (api.Swap, error) {
-	return answer[api.Swap](c.api.LeaveSwap(ctx, id))
+// Leave goes no further with a swap, once a key: it cancels or refunds.
+func (c *Client) Leave(ctx context.Context, key string, id contracts.Hash) (api.Swap, error) {
+	return answer[api.Swap](c.api.LeaveSwap(ctx, id, &api.LeaveSwapParams{IdempotencyKey: key}))
 }
 
 // Balances returns the balances of every asset.

@@ -34,7 +34,7 @@ func TestClientStory(t *testing.T) {
 	if info.Identity != "us" || len(info.Heads) != 2 || info.Heads[0].Chain != contracts.BTC {
 		t.Errorf("info %+v", info)
 	}
-	made, err := c.Offer(ctx, api.Draft{
+	made, err := c.Offer(ctx, NewKey(), api.Draft{
 		Give: contracts.Native(contracts.ETH), Want: contracts.Native(contracts.BTC), Min: contracts.Units(1000),
 		Max: contracts.Units(5000), GiveOf: contracts.Units(1000), WantOf: contracts.Units(60), Expires: 1_700_009_999,
 	})
@@ -60,7 +60,7 @@ func TestClientStory(t *testing.T) {
 	if swap.Id != again.Id || d.taken != 1 {
 		t.Errorf("took %s and %s", swap.Id, again.Id)
 	}
-	left, err := c.Leave(ctx, swap.Id)
+	left, err := c.Leave(ctx, NewKey(), swap.Id)
 	must(err)
 	shown, err := c.Swap(ctx, swap.Id)
 	must(err)

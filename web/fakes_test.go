@@ -30,6 +30,8 @@ type desk struct {
 	txs    map[contracts.Hash][]trade.Tx
 	sent   map[contracts.Hash]int // sends, by id
 	taken  int                    // takes
+	made   int                    // offers made
+	left   int                    // leaves
 
 	standing trade.Standing // of everybody
 	fail     error          // of every port from now on
@@ -78,6 +80,7 @@ func (d *desk) Offer(_ context.Context, w trade.Draft) (trade.Offer, error) {
 		return trade.Offer{}, err
 	}
 	d.offers[o.Digest()] = o
+	d.made++
 	return o, nil
 }
 
@@ -213,10 +216,13 @@ func (d *desk) Leave(_ context.Context, id contracts.Hash) error {
 	if !ok {
 		return fmt.Errorf("trade %s: %w", id, trade.ErrUnknown)
 	}
-	if t.Status != trade.Proposed {
-		return fmt.Errorf("%w: cannot leave while %s", trade.ErrStatus, t.Status)
+	if err := t.MayLeave(); err != nil {
+		return err
 	}
-	t.Status, t.Reason = trade.Cancelled, "cancelled"
+	d.left++
+	if t.Left = true; t.Status == trade.Proposed {
+		t.Status, t.Reason = trade.Cancelled, "cancelled"
+	}
 	d.trades[id] = t
 	return nil
 }

@@ -173,15 +173,19 @@ func (s *server) bounded(f api.StrictHandlerFunc, operation string) api.StrictHa
 	}
 }
 
-// singly stands before bounded and lets what moves money happen once a key. It goes on when the caller
-// has hung up: what he began is carried to its end.
+// singly stands before bounded and lets what acts happen once a key. It goes on
+// when the caller has hung up: what he began is carried to its end.
 func (s *server) singly(f api.StrictHandlerFunc, operation string) api.StrictHandlerFunc {
 	return func(c *gin.Context, request any) (any, error) {
 		var key string
 		var body any
 		switch r := request.(type) {
+		case api.MakeOfferRequestObject:
+			key, body = r.Params.IdempotencyKey, r.Body
 		case api.TakeQuoteRequestObject:
 			key, body = r.Params.IdempotencyKey, r.Body
+		case api.LeaveSwapRequestObject:
+			key, body = r.Params.IdempotencyKey, r.Id
 		case api.SendFundsRequestObject:
 			key, body = r.Params.IdempotencyKey, r.Body
 		default:

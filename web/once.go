@@ -67,7 +67,7 @@ func (o *once) claim(key string, request contracts.Hash) (d *deed, first bool, e
 	}
 	if len(o.seen) >= o.size {
 		if len(o.order) == 0 {
-			return nil, false, fmt.Errorf("%w: %d requests that move money", errBusy, o.size)
+			return nil, false, fmt.Errorf("%w: %d requests that act", errBusy, o.size)
 		}
 		delete(o.seen, o.order[0])
 		o.order = o.order[1:]

@@ -45,12 +45,12 @@ type Book interface {
 	// Trades returns the trades that are not at rest, or all, in any order.
 	Trades(ctx context.Context, all bool) ([]trade.Trade, error)
 	// Trade returns a trade and its transactions, oldest first.
-	// Errors: trade.ErrUnknown.
+	// Errors: trade.ErrUnknown, trade.ErrProtocol.
 	Trade(ctx context.Context, id contracts.Hash) (trade.Trade, []trade.Tx, error)
 	// Partners returns how everybody stands with whom we were ever in a trade.
 	Partners(context.Context) ([]trade.Standing, error)
-	// Leave goes no further with a trade: it cancels or refunds. It may be
-	// repeated. Errors: trade.ErrUnknown, trade.ErrStatus.
+	// Leave goes no further with a trade: it cancels or refunds.
+	// Errors: trade.ErrUnknown, trade.ErrProtocol, those of trade.Trade.MayLeave.
 	Leave(ctx context.Context, id contracts.Hash) error
 	// Send pays amount of asset to an address for a network fee of at most
 	// maxFee, of the chain's coin. The same id again gives the transaction that

@@ -73,6 +73,9 @@ var refusals = []struct {
 	{trade.ErrTooLate, http.StatusConflict, "too_late", "Too late"},
 	{trade.ErrNotYet, http.StatusConflict, "not_yet", "Not yet"},
 	{trade.ErrSpent, http.StatusConflict, "spent", "Already spent"},
+	{trade.ErrRefunded, http.StatusConflict, "refunded", "Already taken back"},
+	{trade.ErrRevealed, http.StatusConflict, "revealed", "The secret is out"},
+	{trade.ErrNoLock, http.StatusConflict, "no_lock", "Nothing of ours is locked"},
 	{trade.ErrConflict, http.StatusConflict, "conflict", "Changed by another"},
 	{trade.ErrSecret, http.StatusConflict, "secret", "Not the secret of this swap"},
 

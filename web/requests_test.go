@@ -25,7 +25,8 @@ type call struct {
 	host         string // "" is 127.0.0.1:8645
 }
 
-// do sends a call to s and holds the answer against the document.
+// do sends a call to s, a post under a key of its own unless header says
+// otherwise, and holds the answer against the document.
 func (c call) do(t testing.TB, s *server) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
@@ -39,6 +40,9 @@ func (c call) do(t testing.TB, s *server) *httptest.ResponseRecorder {
 		r.Host = c.host
 	}
 	r.Header.Set("Authorization", "Bearer "+testToken)
+	if c.method == "POST" {
+		r.Header.Set("Idempotency-Key", NewKey())
+	}
 	for name, value := range c.header {
 		if r.Header.Del(name); value != "" {
 			r.Header.Set(name, value)
@@ -202,7 +206,7 @@ func TestRoutes(t *testing.T) {
 	proposed.Status = trade.Proposed
 	quote := contracts.Hash{7}
 	unknown := contracts.Hash{0xee}.String()
-	keyed := map[string]string{"Idempotency-Key": key}
+	keyed, keyless := map[string]string{"Idempotency-Key": key}, map[string]string{"Idempotency-Key": ""}
 	for _, row := range []struct {
 		name   string
 		call   call
@@ -240,7 +244,7 @@ func TestRoutes(t *testing.T) {
 		{"partners", call{method: "GET", path: "/v1/partners"}, 200, ""},
 		{"quote no offer", call{method: "POST", path: "/v1/quotes", body: `{"offer":"` + unknown + `","get":"1000"}`}, 404, "unknown"},
 		{"take", call{method: "POST", path: "/v1/swaps", body: `{"quote":"` + quote.String() + `"}`, header: keyed}, 202, ""},
-		{"take without a key", call{method: "POST", path: "/v1/swaps", body: `{"quote":"` + quote.String() + `"}`}, 400, "invalid"},
+		{"take without a key", call{method: "POST", path: "/v1/swaps", body: `{"quote":"` + quote.String() + `"}`, header: keyless}, 400, "invalid"},
 		{"take with a key of 7", call{method: "POST", path: "/v1/swaps", body: `{"quote":"` + quote.String() + `"}`, header: map[string]string{"Idempotency-Key": "1234567"}}, 400, "invalid"},
 		{"take with a key of 8", call{method: "POST", path: "/v1/swaps", body: `{"quote":"` + quote.String() + `"}`, header: map[string]string{"Idempotency-Key": "12345678"}}, 202, ""},
 		{"take with a key of 128", call{method: "POST", path: "/v1/swaps", body: `{"quote":"` + quote.String() + `"}`, header: map[string]string{"Idempotency-Key": strings.Repeat("k", 128)}}, 202, ""},
@@ -266,7 +270,9 @@ func TestRoutes(t *testing.T) {
 		{"no swap", call{method: "GET", path: "/v1/swaps/" + unknown}, 404, "unknown"},
 		{"the swap zero", call{method: "GET", path: "/v1/swaps/" + contracts.Hash{}.String()}, 404, "unknown"},
 		{"refund", call{method: "POST", path: "/v1/swaps/" + proposed.ID.String() + "/refund"}, 202, ""},
-		{"refund too soon", call{method: "POST", path: "/v1/swaps/" + locked.ID.String() + "/refund"}, 409, "status"},
+		{"refund without a key", call{method: "POST", path: "/v1/swaps/" + proposed.ID.String() + "/refund", header: keyless}, 400, "invalid"},
+		{"offer without a key", call{method: "POST", path: "/v1/offers", body: goodDraft, header: keyless}, 400, "invalid"},
+		{"refund what is locked", call{method: "POST", path: "/v1/swaps/" + locked.ID.String() + "/refund"}, 202, ""},
 		{"refund no swap", call{method: "POST", path: "/v1/swaps/" + unknown + "/refund"}, 404, "unknown"},
 		{"refund with a body", call{method: "POST", path: "/v1/swaps/" + proposed.ID.String() + "/refund", body: `{}`}, 400, "invalid"},
 		{"wallet", call{method: "GET", path: "/v1/wallet"}, 200, ""},
@@ -274,7 +280,7 @@ func TestRoutes(t *testing.T) {
 		{"address on a chain that we have not", call{method: "POST", path: "/v1/wallet/addresses", body: `{"chain":"SMT"}`}, 422, "no_such_chain"},
 		{"address on no chain", call{method: "POST", path: "/v1/wallet/addresses", body: `{"chain":"DOG"}`}, 400, "invalid"},
 		{"send", call{method: "POST", path: "/v1/wallet/send", body: goodSend, header: keyed}, 202, ""},
-		{"send without a key", call{method: "POST", path: "/v1/wallet/send", body: goodSend}, 400, "invalid"},
+		{"send without a key", call{method: "POST", path: "/v1/wallet/send", body: goodSend, header: keyless}, 400, "invalid"},
 		{"send all", call{method: "POST", path: "/v1/wallet/send", body: strings.Replace(goodSend, "1000", "1000000", 1), header: keyed}, 202, ""},
 		{"send more than all", call{method: "POST", path: "/v1/wallet/send", body: strings.Replace(goodSend, "1000", "1000001", 1), header: keyed}, 409, "not_enough"},
 		{"send nothing", call{method: "POST", path: "/v1/wallet/send", body: strings.Replace(goodSend, "1000", "0", 1), header: keyed}, 422, "amount"},

@@ -3,7 +3,9 @@ package web
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 
 	"photon/contracts"
 	"photon/swap/trade"
@@ -63,7 +65,10 @@ func (s *server) ShowSwap(ctx context.Context, r api.ShowSwapRequestObject) (api
 
 // LeaveSwap goes no further with a swap.
 func (s *server) LeaveSwap(ctx context.Context, r api.LeaveSwapRequestObject) (api.LeaveSwapResponseObject, error) {
-	if err := s.Book.Leave(ctx, r.Id); err != nil {
+	if err := s.Book.Leave(ctx, r.Id); errors.Is(err, trade.ErrNotYet) {
+		t, _, unknown := s.Book.Trade(ctx, r.Id)
+		return nil, errors.Join(tell(err, "id", r.Id.String(), "opens_at", strconv.FormatUint(t.Ours.Terms.Expiry, 10)), unknown)
+	} else if err != nil {
 		return nil, tell(err, "id", r.Id.String())
 	}
 	swap, err := s.swap(ctx, r.Id)

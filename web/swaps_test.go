@@ -99,43 +99,6 @@ func TestGoldenAnswers(t *testing.T) {
 	}
 }
 
-// Who may be stopped and left, status by status, as either role.
-func TestClosingAndLeaving(t *testing.T) {
-	for _, row := range []struct {
-		role   trade.Role
-		status trade.Status
-		safe   bool
-		back   bool
-		leave  api.SwapLeave
-	}{
-		{trade.First, trade.Proposed, true, false, "cancel"},
-		{trade.Second, trade.Agreed, true, false, "cancel"},
-		{trade.First, trade.Locking, false, true, "refund"},
-		{trade.Second, trade.Locking, false, true, "refund"},
-		{trade.First, trade.Redeeming, false, true, "none"},
-		{trade.Second, trade.Redeeming, false, true, "none"},
-		{trade.First, trade.Refunding, false, false, "refund"},
-		{trade.Second, trade.Refunding, false, true, "refund"},
-		{trade.First, trade.Completed, true, false, "none"},
-		{trade.First, trade.Refunded, true, false, "none"},
-		{trade.Second, trade.Cancelled, true, false, "none"},
-		{trade.First, trade.Stranded, false, true, "none"},
-	} {
-		t.Run(string(row.role)+" "+string(row.status), func(t *testing.T) {
-			tr := exampleTrade(1)
-			tr.Role, tr.Status = row.role, row.status
-			view := viewSwap(tr)
-			want := api.Closing{Safe: row.safe}
-			if row.back {
-				want.BackBy = tr.Theirs.Terms.Expiry
-			}
-			if view.Closing != want || view.Leave != row.leave {
-				t.Errorf("closing %+v leave %s, want %+v %s", view.Closing, view.Leave, want, row.leave)
-			}
-		})
-	}
-}
-
 // Each row is one change to a swap in which we paid for a lock and nothing else.
 func TestFees(t *testing.T) {
 	end := func(k trade.Kind) *trade.End { return &trade.End{Kind: k, Fee: contracts.Units(10)} }

@@ -98,35 +98,25 @@ func viewNext(steps []trade.Step) *api.Next {
 	return nil
 }
 
-// viewClosing says whether the node may be stopped: while nothing of ours is
-// locked, or all is over. Otherwise what we are to receive must be redeemed
-// before the partner can take it back; First, once he refunds, has nothing to
-// redeem and no time to lose.
+// viewClosing says whether the node may be stopped.
 func viewClosing(t trade.Trade) api.Closing {
-	switch {
-	case t.Status.AtRest(), t.Status == trade.Proposed, t.Status == trade.Agreed:
-		return api.Closing{Safe: true}
-	case t.Role == trade.First && t.Status == trade.Refunding:
-		return api.Closing{}
-	}
-	return api.Closing{BackBy: t.Theirs.Terms.Expiry}
+	safe, backBy := t.MayStop()
+	return api.Closing{Safe: safe, BackBy: backBy}
 }
 
-// viewLeave is what leaving would do now. Whether it may be done is for the core
-// to say; this is only what a button is called.
+// viewLeave is what leaving would do now.
 func viewLeave(t trade.Trade) api.SwapLeave {
-	switch t.Status {
-	case trade.Proposed, trade.Agreed:
+	switch {
+	case t.MayLeave() != nil:
+		return api.SwapLeaveNone
+	case t.Status == trade.Proposed || t.Status == trade.Agreed:
 		return api.SwapLeaveCancel
-	case trade.Locking, trade.Refunding:
-		return api.SwapLeaveRefund
 	}
-	return api.SwapLeaveNone
+	return api.SwapLeaveRefund
 }
 
 // viewFees adds up the network fees that we paid, by chain, ours first. They are
-// the chains' word. A lock that both spent was refunded to its refunder when the
-// other had given up his claim, and redeemed otherwise.
+// the chains' word.
 func viewFees(t trade.Trade) []api.Fee {
 	fees := []api.Fee{}
 	paid := func(chain contracts.Chain, fee contracts.Amount) {
@@ -143,11 +133,8 @@ func viewFees(t trade.Trade) []api.Fee {
 	if ours.Fate.Lock != nil {
 		paid(ours.Terms.Asset.Chain, ours.Fate.Lock.Fee)
 	}
-	if end := ours.Fate.End; end != nil {
-		back := t.Status == trade.Refunding || t.Status == trade.Refunded
-		if end.Kind == trade.ByTime || (end.Kind == trade.ByBoth && back) {
-			paid(ours.Terms.Asset.Chain, end.Fee)
-		}
+	if t.TookBack() {
+		paid(ours.Terms.Asset.Chain, ours.Fate.End.Fee)
 	}
 	if end := theirs.Fate.End; end != nil {
 		if end.Kind == trade.BySecret || (end.Kind == trade.ByBoth && !t.GaveRefund) {

@@ -27,11 +27,10 @@ var errSession = errors.New("the database session that held the lock ended")
 // openPostgres opens the database at url. The one connection that writes holds
 // the lock: when it ends, the lock and the writing end with it.
 func openPostgres(ctx context.Context, url string) (_ *Store, err error) {
-	config, err := pgx.ParseConfig(url)
+	config, err := parse(url)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrURL, err)
+		return nil, err
 	}
-	config.RuntimeParams["application_name"] = "photon"
 	config.RuntimeParams["synchronous_commit"] = "on"
 
 	var connected atomic.Bool
@@ -66,6 +65,16 @@ func openPostgres(ctx context.Context, url string) (_ *Store, err error) {
 	}
 	s.read, err = wrap(postgres.New(postgres.Config{Conn: reader}))
 	return s, err
+}
+
+// parse reads url. Errors: ErrURL.
+func parse(url string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrURL, err)
+	}
+	config.RuntimeParams["application_name"] = "photon"
+	return config, nil
 }
 
 // A databaseLock is the lock that the one connection of a pool holds.
@@ -107,7 +116,8 @@ func lockDatabase(ctx context.Context, c *pgx.Conn) error {
 	}
 }
 
-// lockedBy is the error that names who holds the lock.
+// lockedBy is the error that names who holds the lock. Errors: ErrLocked;
+// pgx.ErrNoRows besides when nobody is seen to.
 func lockedBy(ctx context.Context, c *pgx.Conn) error {
 	var (
 		pid  int64
@@ -118,7 +128,7 @@ func lockedBy(ctx context.Context, c *pgx.Conn) error {
 		WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.datname = current_database()
 		AND (l.classid::bigint << 32) | l.objid::bigint = $1`, int64(lockNumber)).Scan(&pid, &from)
 	if err != nil {
-		return fmt.Errorf("%w: by an unknown session: %v", ErrLocked, err)
+		return fmt.Errorf("%w: by an unknown session: %w", ErrLocked, err)
 	}
 	return fmt.Errorf("%w: database session %d from %s", ErrLocked, pid, from)
 }

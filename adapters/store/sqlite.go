@@ -22,10 +22,7 @@ import (
 // openSQLite opens the file at path. Beside it lies LOCK, held for as long as
 // the store is open.
 func openSQLite(ctx context.Context, path string) (_ *Store, err error) {
-	if path == "" || strings.ContainsRune(path, 0) {
-		return nil, fmt.Errorf("%w: sqlite: without a path", ErrURL)
-	}
-	if path, err = filepath.Abs(path); err != nil {
+	if path, err = place(path); err != nil {
 		return nil, err
 	}
 	s := &Store{}
@@ -67,6 +64,14 @@ func openSQLite(ctx context.Context, path string) (_ *Store, err error) {
 	return s, err
 }
 
+// place is where the file at path lies. Errors: ErrURL.
+func place(path string) (string, error) {
+	if path == "" || strings.ContainsRune(path, 0) {
+		return "", fmt.Errorf("%w: sqlite: without a path", ErrURL)
+	}
+	return filepath.Abs(path)
+}
+
 // fileURL names the file at path for the driver, whatever characters path has.
 func fileURL(path string, pragmas ...string) string {
 	slashed := filepath.ToSlash(path)
@@ -83,6 +88,12 @@ func makeFolder(folder string) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
+	return checkFolder(folder)
+}
+
+// checkFolder refuses a folder into which everybody can put files. Errors:
+// ErrPermissions.
+func checkFolder(folder string) error {
 	info, err := os.Stat(folder)
 	if err != nil {
 		return err
@@ -103,6 +114,12 @@ func makeFile(path string) error {
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	return checkFile(path)
+}
+
+// checkFile refuses what is not a file for us alone. Errors: ErrPermissions,
+// ErrURL.
+func checkFile(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -123,10 +140,13 @@ func permissions() bool { return runtime.GOOS != "windows" }
 // the system lets go of it when the process ends, however it ends.
 type folderLock struct{ *flock.Flock }
 
+// lockFile is the name of the lock in a folder.
+const lockFile = "LOCK"
+
 // lockFolder takes the lock and leaves our process id in it for whoever comes
 // second. Errors: ErrLocked.
 func lockFolder(folder string) (folderLock, error) {
-	path := filepath.Join(folder, "LOCK")
+	path := filepath.Join(folder, lockFile)
 	lock := flock.New(path, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDWR))
 	got, err := lock.TryLock()
 	if err != nil {

@@ -3,6 +3,7 @@
 //
 //	Open("sqlite:photon.db")            a file of ours, and LOCK beside it
 //	Open("postgres://user@host/photon") a database of ours, under an advisory lock
+//	Look(…)                             what an Open would find; changes nothing
 //	  └─▶ Save      trades and their effects, whole or not at all   trades.go
 //	      SaveTxs   transactions, before they are broadcast         txs.go
 //	      SaveOffer Put                                             offers.go, notes.go
@@ -77,13 +78,17 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	case "postgres", "postgresql":
 		s, err = openPostgres(ctx, url)
 	default:
-		// The URL may hold a password: only its scheme is shown.
-		return nil, fmt.Errorf("%w: it begins with %.20q, want sqlite:PATH or postgres://…", ErrURL, scheme)
+		return nil, foreign(scheme)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	return s, nil
+}
+
+// foreign refuses a URL. It may hold a password: only its scheme is shown.
+func foreign(scheme string) error {
+	return fmt.Errorf("%w: it begins with %.20q, want sqlite:PATH or postgres://…", ErrURL, scheme)
 }
 
 // Close ends the use of the database and lets others open it.
@@ -147,11 +152,19 @@ func migrate(ctx context.Context, pool *sql.DB, dialect goose.Dialect, folder st
 	if err != nil {
 		return fmt.Errorf("schema version: %w", err)
 	}
-	if has > knows {
-		return fmt.Errorf("%w: schema %d, this program knows up to %d", ErrNewer, has, knows)
+	if err := notNewer(has, knows); err != nil {
+		return err
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrate from schema %d to %d: %w", has, knows, err)
+	}
+	return nil
+}
+
+// notNewer refuses a schema that this program does not know. Errors: ErrNewer.
+func notNewer(has, knows int64) error {
+	if has > knows {
+		return fmt.Errorf("%w: schema %d, this program knows up to %d", ErrNewer, has, knows)
 	}
 	return nil
 }

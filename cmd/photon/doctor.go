@@ -20,7 +20,7 @@ func doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "says whether a node can run here, and what to do about it", Args: exactly(0, "no arguments"),
 		Long: "Reads the settings as photon node does, and looks at the files, the store, the chain nodes and the ports.\n" +
-			"It needs no password, moves no money, and shows no secret. A node may be running meanwhile.",
+			"It needs no password, changes nothing, and shows no secret. A node may be running meanwhile.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, faulty := readConfig(cmd.Flags())
 			d := doctor{cfg: cfg, now: time.Now}

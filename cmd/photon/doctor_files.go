@@ -113,16 +113,15 @@ func (d *doctor) journal(path string) {
 	last.Text = fmt.Sprintf("%d records, %d kB; a copy elsewhere saves open swaps from a lost disk", len(bytes.Fields(text)), (len(text)+999)/1000)
 }
 
-// store opens the store, or asks the node that has it.
+// store looks into the store, or asks the node that has it.
 func (d *doctor) store(ctx context.Context) {
 	const check = "store"
-	path, isFile := strings.CutPrefix(d.cfg.Database, "sqlite:")
-	if isFile && !exists(path) {
+	_, isFile := strings.CutPrefix(d.cfg.Database, "sqlite:")
+	seen, err := store.Look(ctx, d.cfg.Database)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && seen.Schema == 0:
 		d.find(check, isOK, "none yet: the first start makes it", "")
 		return
-	}
-	kept, err := store.Open(ctx, d.cfg.Database)
-	switch {
 	case errors.Is(err, store.ErrLocked):
 		d.running = true
 		d.find(check, isOK, err.Error(), "")
@@ -138,14 +137,13 @@ func (d *doctor) store(ctx context.Context) {
 		d.find(check, isBad, err.Error(), "mend what is said, or move the store away: the journal knows what is at stake")
 		return
 	}
-	open, err := kept.Trades(ctx, false)
-	if err = errors.Join(err, kept.Close()); err != nil {
-		d.find(check, isBad, err.Error(), "check the disk, and move the store away: the journal knows what is at stake")
-		return
+	schema := fmt.Sprintf("schema %d", seen.Schema)
+	if seen.Schema < seen.Knows {
+		schema += fmt.Sprintf(", which the next start brings to %d", seen.Knows)
 	}
-	d.find(check, isOK, fmt.Sprintf("opens; %d swaps are open, and no node runs on it", len(open)), "")
-	if len(open) > 0 {
-		d.find("node", isWarn, fmt.Sprintf("no node runs, and %d swaps are open: time locks do not wait", len(open)), "start it: photon node")
+	d.find(check, isOK, fmt.Sprintf("%s; %d swaps are open, and no node runs on it", schema, seen.Open), "")
+	if seen.Open > 0 {
+		d.find("node", isWarn, fmt.Sprintf("no node runs, and %d swaps are open: time locks do not wait", seen.Open), "start it: photon node")
 	}
 }
 

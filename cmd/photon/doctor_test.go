@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -344,7 +346,7 @@ func (d *doctor) row(t *testing.T, check string) finding {
 	return finding{}
 }
 
-// Open swaps and no node: time locks do not wait.
+// Open swaps and no node: time locks do not wait. Whoever looks changes nothing.
 func TestDoctorWithOpenSwaps(t *testing.T) {
 	d := healthy(t)
 	kept, err := store.Open(t.Context(), d.cfg.Database)
@@ -356,10 +358,33 @@ func TestDoctorWithOpenSwaps(t *testing.T) {
 	if err := errors.Join(err, kept.Close()); err != nil {
 		t.Fatal(err)
 	}
+	before := lying(t, d.cfg.Data)
 	d.examine(t.Context())
 	if f := d.row(t, "node"); f.State != isWarn || !strings.Contains(f.Text, "1 swaps are open") {
 		t.Errorf("%+v", f)
 	}
+	if f := d.row(t, "store"); f.State != isOK || !strings.HasPrefix(f.Text, "schema 3; 1 swaps are open") {
+		t.Errorf("%+v", f)
+	}
+	if after := lying(t, d.cfg.Data); !maps.Equal(before, after) {
+		t.Errorf("what lies in the folder changed: %q, then %q", slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after)))
+	}
+}
+
+// lying are the files of a folder: when each was changed, and its bytes.
+func lying(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	entries, err := os.ReadDir(folder)
+	must(t, err)
+	for _, e := range entries {
+		info, err := e.Info()
+		must(t, err)
+		text, err := os.ReadFile(filepath.Join(folder, e.Name()))
+		must(t, err)
+		all[e.Name()] = info.ModTime().String() + string(text)
+	}
+	return all
 }
 
 func TestSpaceHealth(t *testing.T) {

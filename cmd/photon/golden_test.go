@@ -248,6 +248,18 @@ func TestRefundSession(t *testing.T) {
 	s.b.life = map[contracts.Hash][]trade.Trade{locked.ID: {proposed}}
 	s.run("y\n", "swap", "refund", id, "--json")
 	s.run("", "swap", "refund", id)
+	for _, t := range []trade.Trade{theyLocked(someTrade(trade.Redeeming, 2), 12), someTrade(trade.Refunded, 5), someTrade(trade.Completed, 5), someTrade(trade.Stranded, 5)} {
+		switch t.Status {
+		case trade.Refunded:
+			ended(&t.Ours, trade.ByTime, 3)
+		case trade.Completed:
+			ended(&t.Ours, trade.BySecret, 3)
+		case trade.Stranded:
+			t.Reason = "the partner refunded before we redeemed"
+		}
+		s.b.life = map[contracts.Hash][]trade.Trade{locked.ID: {t}}
+		s.run("", "swap", "refund", id)
+	}
 	s.compare("refund")
 }
 

@@ -48,6 +48,7 @@ var (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends us at once, as the system does it
 	if code := run(ctx, rootCommand()); code != 0 {
 		stop()
 		os.Exit(code)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,17 +38,17 @@ func nodeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runNode(cmd.Context(), cfg, nil)
+			return runNode(cmd.Context(), cfg, cmd.ErrOrStderr(), nil)
 		},
 	}
 	configFlags(cmd.Flags())
 	return cmd
 }
 
-// runNode opens what a node is made of, joins it, and runs it until ctx ends.
-// What was opened is closed in reverse. before, which may be nil, is called when
-// the journal is open and nothing runs yet.
-func runNode(ctx context.Context, cfg config, before func(*keys.Journal) error) error {
+// runNode opens what a node is made of, joins it, and runs it until ctx ends; then
+// it warns on say of swaps under way. What was opened is closed in reverse. before,
+// which may be nil, is called when the journal is open and nothing runs yet.
+func runNode(ctx context.Context, cfg config, say io.Writer, before func(*keys.Journal) error) error {
 	log := cfg.logger()
 	peer.LogLibrary(log.Handler())
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
@@ -114,7 +115,10 @@ func runNode(ctx context.Context, cfg config, before func(*keys.Journal) error) 
 		Secrets: ring, Verify: peer.Verify, Profile: times, Boards: boards, Assets: cfg.assets(), Realm: cfg.Realm, RefundOnly: cfg.RefundOnly, AtOnce: cfg.AtOnce, Notify: feed.Publish, Log: log,
 	})
 	node.Handle(desk.Receive)
-	return serveNode(ctx, cfg, desk, node, ledgers, feed, log)
+	if err := serveNode(ctx, cfg, desk, node, ledgers, feed, log); err != nil {
+		return err
+	}
+	return farewell(kept, time.Now(), say, log)
 }
 
 // serveNode runs the desk and its API side by side; the end of one ends both.

@@ -175,6 +175,7 @@ func TestRescueRefuses(t *testing.T) {
 	}{
 		{"none", nil, 2, "photon: usage: journal: open "},
 		{"another's", theirs, 3, "photon: journal: line 2: not yours: sealed by another mnemonic"},
+		{"empty", []byte{}, 3, "photon: refused: the journal is empty: no swap of it came as far as a lock"},
 		{"no journal", []byte("a letter to my bank\n"), 2, "photon: journal: line 1: not a whole record of a rescue log"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -52,7 +52,7 @@ func (a *asker) offerCommand() *cobra.Command {
 				Give: give.Asset, Want: want.Asset, Min: lowest.Amount, Max: give.Amount, GiveOf: give.Amount, WantOf: want.Amount,
 				Expires: uint64(time.Now().Add(lasts).Unix()), Form: contracts.Form(form),
 			}
-			o, err := ask(cmd.Context(), a, func(ctx context.Context) (api.Offer, error) { return c.Offer(ctx, draft) })
+			o, err := once(cmd.Context(), a, "photon swap offers", func(ctx context.Context, key string) (api.Offer, error) { return c.Offer(ctx, key, draft) })
 			if err != nil {
 				return err
 			}

@@ -46,7 +46,7 @@ func (a *asker) rescue(cmd *cobra.Command, cfg config, text []byte) error {
 	joined := make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
-		ended <- runNode(ctx, cfg, func(j *keys.Journal) error {
+		ended <- runNode(ctx, cfg, cmd.ErrOrStderr(), func(j *keys.Journal) error {
 			// The folder is ours now: an address in it is of a node that is gone.
 			if err := os.Remove(filepath.Join(cfg.Data, addressFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("forget the old address: %w", err)
@@ -54,6 +54,9 @@ func (a *asker) rescue(cmd *cobra.Command, cfg config, text []byte) error {
 			n, err := j.Join(text)
 			if err != nil {
 				return fmt.Errorf("journal: %w", err)
+			}
+			if n == 0 {
+				return fmt.Errorf("%w: the journal is empty: no swap of it came as far as a lock", errRefused)
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "%d records read\n", n)
 			close(joined)

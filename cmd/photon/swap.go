@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -57,15 +58,20 @@ func allSwaps(ctx context.Context, a *asker, c *web.Client) (swaps []api.Swap, e
 	}
 }
 
+// swapOf asks for the swap that the first argument names.
+func swapOf(ctx context.Context, a *asker, c *web.Client, args []string) (api.Swap, error) {
+	id, err := readID(args[0])
+	if err != nil {
+		return api.Swap{}, err
+	}
+	return ask(ctx, a, func(ctx context.Context) (api.Swap, error) { return c.Swap(ctx, id) })
+}
+
 func (a *asker) showCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show SWAP", Short: "shows a swap: both legs, steps, deadlines, fees", Args: exactly(1, "a swap's id"),
 		RunE: a.run(func(cmd *cobra.Command, c *web.Client, args []string) error {
-			id, err := readID(args[0])
-			if err != nil {
-				return err
-			}
-			s, err := ask(cmd.Context(), a, func(ctx context.Context) (api.Swap, error) { return c.Swap(ctx, id) })
+			s, err := swapOf(cmd.Context(), a, c, args)
 			if err != nil {
 				return err
 			}
@@ -78,11 +84,7 @@ func (a *asker) refundCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "refund SWAP", Short: "goes no further with a swap: cancels it, or takes the coin back as soon as that is possible", Args: exactly(1, "a swap's id"),
 		RunE: a.run(func(cmd *cobra.Command, c *web.Client, args []string) error {
-			id, err := readID(args[0])
-			if err != nil {
-				return err
-			}
-			s, err := ask(cmd.Context(), a, func(ctx context.Context) (api.Swap, error) { return c.Swap(ctx, id) })
+			s, err := swapOf(cmd.Context(), a, c, args)
 			if err != nil {
 				return err
 			}
@@ -95,12 +97,14 @@ func (a *asker) refundCommand() *cobra.Command {
 					return err
 				}
 			}
-			// Leaving may be repeated, so it needs no key.
-			s, err = once(cmd.Context(), a, "photon swap show "+id.String(), func(ctx context.Context, _ string) (api.Swap, error) { return c.Leave(ctx, id) })
+			left, err := once(cmd.Context(), a, "photon swap show "+s.Id.String(), func(ctx context.Context, key string) (api.Swap, error) { return c.Leave(ctx, key, s.Id) })
+			if problem := (*web.Problem)(nil); errors.As(err, &problem) && problem.Code == "not_yet" {
+				return fmt.Errorf("%w\n%s is yours again %s; until then nothing can be done, and then the node does it", err, sum(s.Pay.Asset, s.Pay.Amount), window(s.Pay.Expiry, 0))
+			}
 			if err != nil {
 				return err
 			}
-			return a.print(cmd, s, func(w io.Writer) { printSwap(w, s) })
+			return a.print(cmd, left, func(w io.Writer) { printSwap(w, left) })
 		}),
 	}
 }

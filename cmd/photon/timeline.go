@@ -32,7 +32,7 @@ func printSwap(w io.Writer, s api.Swap) {
 	for _, f := range s.Fees {
 		fmt.Fprintf(w, "fee\t%s\n", sum(contracts.Native(f.Chain), f.Amount))
 	}
-	if s.Status == trade.Locking && s.Pay.Lock != nil {
+	if s.Status == trade.Locking && s.Pay.Lock != nil && s.Pay.End == nil {
 		fmt.Fprintf(w, "if it stops\t%s is yours again %s\n", sum(s.Pay.Asset, s.Pay.Amount), window(s.Pay.Expiry, 0))
 	}
 	if !s.Status.AtRest() {

@@ -15,7 +15,7 @@ import (
 // Take lets maker offer get for pay, and taker find, quote and take it. It
 // returns the swap's id.
 func Take(ctx context.Context, taker, maker *Person, pay, get contracts.Sum) (contracts.Hash, error) {
-	offer, err := maker.Client.Offer(ctx, api.Draft{
+	offer, err := maker.Client.Offer(ctx, web.NewKey(), api.Draft{
 		Give: get.Asset, Want: pay.Asset, Min: get.Amount, Max: get.Amount, GiveOf: get.Amount, WantOf: pay.Amount,
 		Expires: uint64(time.Now().Add(10 * time.Minute).Unix()),
 	})

@@ -11,7 +11,7 @@ import (
 // the messages to send once it is stored. The version rises exactly when there
 // is something to store. A refused event changes nothing.
 //
-// Errors: ErrStatus, ErrSecret, contracts.ErrTerms.
+// Errors: ErrStatus, ErrSecret, contracts.ErrTerms; of Left, those of MayLeave.
 func (t Trade) Apply(e Event) (Trade, []Effect, error) {
 	n, effects, err := t.take(e)
 	if err != nil {
@@ -200,23 +200,6 @@ func (t Trade) MayCosign(p Purpose) error {
 		return nil
 	}
 	return fmt.Errorf("%w: will not sign a %s while %s", ErrStatus, p, t.Status)
-}
-
-// left is our user's wish to stop. Before the lock it ends the trade; after it,
-// the partner is asked for a refund, and the time lock is waited for.
-func (t Trade) left() (Trade, []Effect, error) {
-	switch t.Status {
-	case Proposed, Agreed:
-		t.Left = true
-		return t.rest(Cancelled, "cancelled"), []Effect{Tell{Abandon{t.ID}}}, nil
-	case Locking, Refunding:
-		if t.Left {
-			return t, nil, nil
-		}
-		t.Left = true
-		return t, []Effect{Tell{Abandon{t.ID}}}, nil
-	}
-	return t, nil, fmt.Errorf("%w: cannot leave while %s", ErrStatus, t.Status)
 }
 
 // broken names the invariant that n breaks, having come from t.

@@ -373,22 +373,6 @@ func TestMayCosignRedeem(t *testing.T) {
 	}
 }
 
-func TestLeft(t *testing.T) {
-	alone := func(t *Trade) { t.Theirs.Fate = Fate{} }
-	check(t, in(First, Locking), Left{}, []change{
-		{name: "good", of: alone, want: Locking, says: true},
-		{name: "said again", of: func(t *Trade) { alone(t); t.Left = true }, want: Locking},
-		{name: "refunding", of: func(t *Trade) { alone(t); t.Status = Refunding }, want: Refunding, says: true},
-		{name: "before the answer", of: func(t *Trade) { *t = proposed() }, want: Cancelled, says: true},
-		{name: "before our lock", of: func(t *Trade) { *t = agreed() }, want: Cancelled, says: true},
-		{name: "revealed", of: func(t *Trade) { t.Status = Redeeming }, err: ErrStatus},
-		{name: "completed", of: func(t *Trade) { t.Status = Completed }, err: ErrStatus},
-		{name: "refunded", of: func(t *Trade) { t.Status = Refunded }, err: ErrStatus},
-		{name: "cancelled", of: func(t *Trade) { t.Status = Cancelled }, err: ErrStatus},
-		{name: "stranded", of: func(t *Trade) { t.Status = Stranded }, err: ErrStatus},
-	})
-}
-
 // A trade at rest keeps its status whatever happens, and hears no farewell.
 func TestAtRest(t *testing.T) {
 	events := []Event{
@@ -462,7 +446,7 @@ func TestVersion(t *testing.T) {
 		if back := restarted(t, now); back.Version != now.Version || !back.same(now) {
 			t.Errorf("%s: a restart changes it", row.name)
 		}
-		if again := after(now, row.event); again.Version != now.Version {
+		if again, _, _ := now.Apply(row.event); again.Version != now.Version {
 			t.Errorf("%s: said again, version %d after %d", row.name, again.Version, now.Version)
 		}
 	}

@@ -84,7 +84,12 @@ func (t Trade) Steps() []Step {
 	refund := endStep("refund", "you", t.Ours, 0, ByTime, ByBoth)
 	refund.OpensAt = t.Ours.Terms.Expiry
 	if t.refunds() {
-		receipt.State, their.State = "skipped", "skipped"
+		receipt.State = "skipped"
+		if t.Ours.Fate.End != nil && !t.TookBack() {
+			refund.State = "skipped" // the partner has it: there is nothing to take back
+		} else {
+			their.State = "skipped"
+		}
 		for i := range steps { // what is not locked by now need not be
 			if steps[i].State == "waiting" {
 				steps[i].State = "skipped"

@@ -45,6 +45,8 @@ func TestSteps(t *testing.T) {
 		{"redeeming, our lock taken back", First, Redeeming, func(t *Trade) { t.Ours.Fate.Lock = spot(1, 0) }, "agreed second_lock *your_receipt* (their_receipt)", "you", revealBy},
 		{"missed", First, Redeeming, func(t *Trade) { t.Missed = true }, "agreed first_lock second_lock *refund*", "you", firstT},
 		{"refunding", First, Refunding, func(t *Trade) { t.Theirs.Fate = Fate{} }, "agreed first_lock *refund*", "you", firstT},
+		{"refunding, and they have redeemed", First, Refunding, func(t *Trade) { t.Theirs.Fate, t.Ours.Fate.End = Fate{}, end(BySecret, 100) }, "agreed first_lock *their_receipt*", "them", firstT},
+		{"refunding, the refund is mined", First, Refunding, func(t *Trade) { t.Theirs.Fate, t.Ours.Fate.End = Fate{}, end(ByTime, 100) }, "agreed first_lock *refund*", "you", firstT},
 		{"completed", First, Completed, func(t *Trade) { t.Theirs = ended(t.Theirs, BySecret) }, "agreed first_lock second_lock your_receipt", "", 0},
 		{"completed, and they", First, Completed, func(t *Trade) { t.Theirs, t.Ours = ended(t.Theirs, BySecret), ended(t.Ours, ByBoth) }, "agreed first_lock second_lock your_receipt their_receipt", "", 0},
 		{"refunded", First, Refunded, func(t *Trade) { t.Theirs.Fate, t.Ours = Fate{}, ended(t.Ours, ByTime) }, "agreed first_lock refund", "", 0},

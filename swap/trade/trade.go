@@ -17,8 +17,9 @@
 //
 // Start reading at [Trade], then [Trade.Apply] and [Trade.Wants]. The chapters:
 // offer.go and propose.go (how it begins), first.go and second.go (what each
-// role decides), times.go (the deadlines), fault.go and standing.go (how a partner
-// behaved), steps.go (what a person sees), protocol.go (whose rules).
+// role decides), leave.go (who may go), times.go (the deadlines), fault.go and
+// standing.go (how a partner behaved), steps.go (what a person sees), protocol.go
+// (whose rules).
 package trade
 
 import (

@@ -177,16 +177,18 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/offers (the `MakeOffer` operationId).
-	MakeOfferWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	MakeOfferWithBody(ctx context.Context, params *MakeOfferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// MakeOffer Makes, signs and publishes an offer
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/offers (the `MakeOffer` operationId).
-	MakeOffer(ctx context.Context, body MakeOfferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	MakeOffer(ctx context.Context, params *MakeOfferParams, body MakeOfferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ImportOfferWithBody Adds an offer that was received as text
+	//
+	// May be repeated: the same offer is known once.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -194,6 +196,8 @@ type ClientInterface interface {
 	ImportOfferWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ImportOffer Adds an offer that was received as text
+	//
+	// May be repeated: the same offer is known once.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -214,12 +218,16 @@ type ClientInterface interface {
 
 	// ConnectPeerWithBody Connects to another node
 	//
+	// May be repeated: there is one connection to a node.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/peers (the `ConnectPeer` operationId).
 	ConnectPeerWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ConnectPeer Connects to another node
+	//
+	// May be repeated: there is one connection to a node.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -233,12 +241,16 @@ type ClientInterface interface {
 
 	// MakeQuoteWithBody What taking an offer costs; nothing is locked
 	//
+	// May be repeated: each quote stands for itself.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/quotes (the `MakeQuote` operationId).
 	MakeQuoteWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// MakeQuote What taking an offer costs; nothing is locked
+	//
+	// May be repeated: each quote stands for itself.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -271,10 +283,14 @@ type ClientInterface interface {
 
 	// LeaveSwap Goes no further; cancels before our lock, takes it back after it
 	//
-	// It may be repeated. The refund itself is sent as soon as the partner signs it or its time has come.
+	// The refund itself is sent as soon as the partner signs it or its time has
+	// come. What cannot be taken back, or not yet, changes nothing and is refused
+	// with a code: `not_yet` (asked before; `opens_at` in the params), `refunded`,
+	// `spent` (the partner redeemed), `no_lock` (never sent), `revealed` (the
+	// secret is out), `status` (needs a person).
 	//
 	// Corresponds with POST /v1/swaps/{id}/refund (the `LeaveSwap` operationId).
-	LeaveSwap(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
+	LeaveSwap(ctx context.Context, id Id, params *LeaveSwapParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ShowWallet Balances of every asset; a chain that does not answer says so and hides no other
 	//
@@ -283,12 +299,16 @@ type ClientInterface interface {
 
 	// MakeAddressWithBody An address to be paid at
 	//
+	// May be repeated: every address that was given stays good.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/wallet/addresses (the `MakeAddress` operationId).
 	MakeAddressWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// MakeAddress An address to be paid at
+	//
+	// May be repeated: every address that was given stays good.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -505,8 +525,8 @@ func (c *Client) ListOffers(ctx context.Context, reqEditors ...RequestEditorFn) 
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/offers (the `MakeOffer` operationId).
-func (c *Client) MakeOfferWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewMakeOfferRequestWithBody(c.Server, contentType, body)
+func (c *Client) MakeOfferWithBody(ctx context.Context, params *MakeOfferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMakeOfferRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -522,8 +542,8 @@ func (c *Client) MakeOfferWithBody(ctx context.Context, contentType string, body
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/offers (the `MakeOffer` operationId).
-func (c *Client) MakeOffer(ctx context.Context, body MakeOfferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewMakeOfferRequest(c.Server, body)
+func (c *Client) MakeOffer(ctx context.Context, params *MakeOfferParams, body MakeOfferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMakeOfferRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -535,6 +555,8 @@ func (c *Client) MakeOffer(ctx context.Context, body MakeOfferJSONRequestBody, r
 }
 
 // ImportOfferWithBody Adds an offer that was received as text
+//
+// May be repeated: the same offer is known once.
 //
 // Takes any type of body and a specified content type.
 //
@@ -552,6 +574,8 @@ func (c *Client) ImportOfferWithBody(ctx context.Context, contentType string, bo
 }
 
 // ImportOffer Adds an offer that was received as text
+//
+// May be repeated: the same offer is known once.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -602,6 +626,8 @@ func (c *Client) ListPartners(ctx context.Context, reqEditors ...RequestEditorFn
 
 // ConnectPeerWithBody Connects to another node
 //
+// May be repeated: there is one connection to a node.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/peers (the `ConnectPeer` operationId).
@@ -618,6 +644,8 @@ func (c *Client) ConnectPeerWithBody(ctx context.Context, contentType string, bo
 }
 
 // ConnectPeer Connects to another node
+//
+// May be repeated: there is one connection to a node.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -651,6 +679,8 @@ func (c *Client) FetchOffers(ctx context.Context, peer Identity, reqEditors ...R
 
 // MakeQuoteWithBody What taking an offer costs; nothing is locked
 //
+// May be repeated: each quote stands for itself.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/quotes (the `MakeQuote` operationId).
@@ -667,6 +697,8 @@ func (c *Client) MakeQuoteWithBody(ctx context.Context, contentType string, body
 }
 
 // MakeQuote What taking an offer costs; nothing is locked
+//
+// May be repeated: each quote stands for itself.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -749,11 +781,15 @@ func (c *Client) ShowSwap(ctx context.Context, id Id, reqEditors ...RequestEdito
 
 // LeaveSwap Goes no further; cancels before our lock, takes it back after it
 //
-// It may be repeated. The refund itself is sent as soon as the partner signs it or its time has come.
+// The refund itself is sent as soon as the partner signs it or its time has
+// come. What cannot be taken back, or not yet, changes nothing and is refused
+// with a code: `not_yet` (asked before; `opens_at` in the params), `refunded`,
+// `spent` (the partner redeemed), `no_lock` (never sent), `revealed` (the
+// secret is out), `status` (needs a person).
 //
 // Corresponds with POST /v1/swaps/{id}/refund (the `LeaveSwap` operationId).
-func (c *Client) LeaveSwap(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewLeaveSwapRequest(c.Server, id)
+func (c *Client) LeaveSwap(ctx context.Context, id Id, params *LeaveSwapParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLeaveSwapRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -781,6 +817,8 @@ func (c *Client) ShowWallet(ctx context.Context, reqEditors ...RequestEditorFn) 
 
 // MakeAddressWithBody An address to be paid at
 //
+// May be repeated: every address that was given stays good.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/wallet/addresses (the `MakeAddress` operationId).
@@ -797,6 +835,8 @@ func (c *Client) MakeAddressWithBody(ctx context.Context, contentType string, bo
 }
 
 // MakeAddress An address to be paid at
+//
+// May be repeated: every address that was given stays good.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1268,18 +1308,18 @@ func NewListOffersRequest(server string) (*http.Request, error) {
 }
 
 // NewMakeOfferRequest calls the generic MakeOffer builder with application/json body
-func NewMakeOfferRequest(server string, body MakeOfferJSONRequestBody) (*http.Request, error) {
+func NewMakeOfferRequest(server string, params *MakeOfferParams, body MakeOfferJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewMakeOfferRequestWithBody(server, "application/json", bodyReader)
+	return NewMakeOfferRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewMakeOfferRequestWithBody constructs an http.Request for the MakeOffer method, with any body, and a specified content type
-func NewMakeOfferRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewMakeOfferRequestWithBody(server string, params *MakeOfferParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -1303,6 +1343,19 @@ func NewMakeOfferRequestWithBody(server string, contentType string, body io.Read
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -1700,7 +1753,7 @@ func NewShowSwapRequest(server string, id Id) (*http.Request, error) {
 }
 
 // NewLeaveSwapRequest constructs an http.Request for the LeaveSwap method
-func NewLeaveSwapRequest(server string, id Id) (*http.Request, error) {
+func NewLeaveSwapRequest(server string, id Id, params *LeaveSwapParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1728,6 +1781,19 @@ func NewLeaveSwapRequest(server string, id Id) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
 	}
 
 	return req, nil
@@ -2000,16 +2066,18 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/offers (the `MakeOffer` operationId).
-	MakeOfferWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MakeOfferResponse, error)
+	MakeOfferWithBodyWithResponse(ctx context.Context, params *MakeOfferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MakeOfferResponse, error)
 
 	// MakeOfferWithResponse Makes, signs and publishes an offer
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/offers (the `MakeOffer` operationId).
-	MakeOfferWithResponse(ctx context.Context, body MakeOfferJSONRequestBody, reqEditors ...RequestEditorFn) (*MakeOfferResponse, error)
+	MakeOfferWithResponse(ctx context.Context, params *MakeOfferParams, body MakeOfferJSONRequestBody, reqEditors ...RequestEditorFn) (*MakeOfferResponse, error)
 
 	// ImportOfferWithBodyWithResponse Adds an offer that was received as text
+	//
+	// May be repeated: the same offer is known once.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2017,6 +2085,8 @@ type ClientWithResponsesInterface interface {
 	ImportOfferWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportOfferResponse, error)
 
 	// ImportOfferWithResponse Adds an offer that was received as text
+	//
+	// May be repeated: the same offer is known once.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2041,12 +2111,16 @@ type ClientWithResponsesInterface interface {
 
 	// ConnectPeerWithBodyWithResponse Connects to another node
 	//
+	// May be repeated: there is one connection to a node.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/peers (the `ConnectPeer` operationId).
 	ConnectPeerWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConnectPeerResponse, error)
 
 	// ConnectPeerWithResponse Connects to another node
+	//
+	// May be repeated: there is one connection to a node.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2062,12 +2136,16 @@ type ClientWithResponsesInterface interface {
 
 	// MakeQuoteWithBodyWithResponse What taking an offer costs; nothing is locked
 	//
+	// May be repeated: each quote stands for itself.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/quotes (the `MakeQuote` operationId).
 	MakeQuoteWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MakeQuoteResponse, error)
 
 	// MakeQuoteWithResponse What taking an offer costs; nothing is locked
+	//
+	// May be repeated: each quote stands for itself.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2104,12 +2182,16 @@ type ClientWithResponsesInterface interface {
 
 	// LeaveSwapWithResponse Goes no further; cancels before our lock, takes it back after it
 	//
-	// It may be repeated. The refund itself is sent as soon as the partner signs it or its time has come.
+	// The refund itself is sent as soon as the partner signs it or its time has
+	// come. What cannot be taken back, or not yet, changes nothing and is refused
+	// with a code: `not_yet` (asked before; `opens_at` in the params), `refunded`,
+	// `spent` (the partner redeemed), `no_lock` (never sent), `revealed` (the
+	// secret is out), `status` (needs a person).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/swaps/{id}/refund (the `LeaveSwap` operationId).
-	LeaveSwapWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*LeaveSwapResponse, error)
+	LeaveSwapWithResponse(ctx context.Context, id Id, params *LeaveSwapParams, reqEditors ...RequestEditorFn) (*LeaveSwapResponse, error)
 
 	// ShowWalletWithResponse Balances of every asset; a chain that does not answer says so and hides no other
 	//
@@ -2120,12 +2202,16 @@ type ClientWithResponsesInterface interface {
 
 	// MakeAddressWithBodyWithResponse An address to be paid at
 	//
+	// May be repeated: every address that was given stays good.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/wallet/addresses (the `MakeAddress` operationId).
 	MakeAddressWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MakeAddressResponse, error)
 
 	// MakeAddressWithResponse An address to be paid at
+	//
+	// May be repeated: every address that was given stays good.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3477,8 +3563,8 @@ func (c *ClientWithResponses) ListOffersWithResponse(ctx context.Context, reqEdi
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/offers (the `MakeOffer` operationId).
-func (c *ClientWithResponses) MakeOfferWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MakeOfferResponse, error) {
-	rsp, err := c.MakeOfferWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) MakeOfferWithBodyWithResponse(ctx context.Context, params *MakeOfferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MakeOfferResponse, error) {
+	rsp, err := c.MakeOfferWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -3490,8 +3576,8 @@ func (c *ClientWithResponses) MakeOfferWithBodyWithResponse(ctx context.Context,
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/offers (the `MakeOffer` operationId).
-func (c *ClientWithResponses) MakeOfferWithResponse(ctx context.Context, body MakeOfferJSONRequestBody, reqEditors ...RequestEditorFn) (*MakeOfferResponse, error) {
-	rsp, err := c.MakeOffer(ctx, body, reqEditors...)
+func (c *ClientWithResponses) MakeOfferWithResponse(ctx context.Context, params *MakeOfferParams, body MakeOfferJSONRequestBody, reqEditors ...RequestEditorFn) (*MakeOfferResponse, error) {
+	rsp, err := c.MakeOffer(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -3499,6 +3585,8 @@ func (c *ClientWithResponses) MakeOfferWithResponse(ctx context.Context, body Ma
 }
 
 // ImportOfferWithBodyWithResponse Adds an offer that was received as text
+//
+// May be repeated: the same offer is known once.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3512,6 +3600,8 @@ func (c *ClientWithResponses) ImportOfferWithBodyWithResponse(ctx context.Contex
 }
 
 // ImportOfferWithResponse Adds an offer that was received as text
+//
+// May be repeated: the same offer is known once.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3554,6 +3644,8 @@ func (c *ClientWithResponses) ListPartnersWithResponse(ctx context.Context, reqE
 
 // ConnectPeerWithBodyWithResponse Connects to another node
 //
+// May be repeated: there is one connection to a node.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/peers (the `ConnectPeer` operationId).
@@ -3566,6 +3658,8 @@ func (c *ClientWithResponses) ConnectPeerWithBodyWithResponse(ctx context.Contex
 }
 
 // ConnectPeerWithResponse Connects to another node
+//
+// May be repeated: there is one connection to a node.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3593,6 +3687,8 @@ func (c *ClientWithResponses) FetchOffersWithResponse(ctx context.Context, peer 
 
 // MakeQuoteWithBodyWithResponse What taking an offer costs; nothing is locked
 //
+// May be repeated: each quote stands for itself.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/quotes (the `MakeQuote` operationId).
@@ -3605,6 +3701,8 @@ func (c *ClientWithResponses) MakeQuoteWithBodyWithResponse(ctx context.Context,
 }
 
 // MakeQuoteWithResponse What taking an offer costs; nothing is locked
+//
+// May be repeated: each quote stands for itself.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3671,13 +3769,17 @@ func (c *ClientWithResponses) ShowSwapWithResponse(ctx context.Context, id Id, r
 
 // LeaveSwapWithResponse Goes no further; cancels before our lock, takes it back after it
 //
-// It may be repeated. The refund itself is sent as soon as the partner signs it or its time has come.
+// The refund itself is sent as soon as the partner signs it or its time has
+// come. What cannot be taken back, or not yet, changes nothing and is refused
+// with a code: `not_yet` (asked before; `opens_at` in the params), `refunded`,
+// `spent` (the partner redeemed), `no_lock` (never sent), `revealed` (the
+// secret is out), `status` (needs a person).
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/swaps/{id}/refund (the `LeaveSwap` operationId).
-func (c *ClientWithResponses) LeaveSwapWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*LeaveSwapResponse, error) {
-	rsp, err := c.LeaveSwap(ctx, id, reqEditors...)
+func (c *ClientWithResponses) LeaveSwapWithResponse(ctx context.Context, id Id, params *LeaveSwapParams, reqEditors ...RequestEditorFn) (*LeaveSwapResponse, error) {
+	rsp, err := c.LeaveSwap(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -3699,6 +3801,8 @@ func (c *ClientWithResponses) ShowWalletWithResponse(ctx context.Context, reqEdi
 
 // MakeAddressWithBodyWithResponse An address to be paid at
 //
+// May be repeated: every address that was given stays good.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/wallet/addresses (the `MakeAddress` operationId).
@@ -3711,6 +3815,8 @@ func (c *ClientWithResponses) MakeAddressWithBodyWithResponse(ctx context.Contex
 }
 
 // MakeAddressWithResponse An address to be paid at
+//
+// May be repeated: every address that was given stays good.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

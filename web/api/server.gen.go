@@ -744,6 +744,12 @@ type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// MakeOfferParams defines parameters for MakeOffer.
+type MakeOfferParams struct {
+	// IdempotencyKey Chosen by the caller, one for each thing that is to happen once
+	IdempotencyKey Key `json:"Idempotency-Key"`
+}
+
 // ListSwapsParams defines parameters for ListSwaps.
 type ListSwapsParams struct {
 	// State `open` is every swap that is not at rest; otherwise one status
@@ -761,6 +767,12 @@ type ListSwapsParams struct {
 
 // TakeQuoteParams defines parameters for TakeQuote.
 type TakeQuoteParams struct {
+	// IdempotencyKey Chosen by the caller, one for each thing that is to happen once
+	IdempotencyKey Key `json:"Idempotency-Key"`
+}
+
+// LeaveSwapParams defines parameters for LeaveSwap.
+type LeaveSwapParams struct {
 	// IdempotencyKey Chosen by the caller, one for each thing that is to happen once
 	IdempotencyKey Key `json:"Idempotency-Key"`
 }
@@ -829,7 +841,7 @@ type ServerInterface interface {
 	ListOffers(c *gin.Context)
 	// MakeOffer Makes, signs and publishes an offer
 	// (POST /v1/offers)
-	MakeOffer(c *gin.Context)
+	MakeOffer(c *gin.Context, params MakeOfferParams)
 	// ImportOffer Adds an offer that was received as text
 	// (POST /v1/offers/import)
 	ImportOffer(c *gin.Context)
@@ -859,7 +871,7 @@ type ServerInterface interface {
 	ShowSwap(c *gin.Context, id Id)
 	// LeaveSwap Goes no further; cancels before our lock, takes it back after it
 	// (POST /v1/swaps/{id}/refund)
-	LeaveSwap(c *gin.Context, id Id)
+	LeaveSwap(c *gin.Context, id Id, params LeaveSwapParams)
 	// ShowWallet Balances of every asset; a chain that does not answer says so and hides no other
 	// (GET /v1/wallet)
 	ShowWallet(c *gin.Context)
@@ -1154,6 +1166,36 @@ func (siw *ServerInterfaceWrapper) ListOffers(c *gin.Context) {
 // MakeOffer operation middleware
 func (siw *ServerInterfaceWrapper) MakeOffer(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MakeOfferParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey Key
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter Idempotency-Key is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1161,7 +1203,7 @@ func (siw *ServerInterfaceWrapper) MakeOffer(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.MakeOffer(c)
+	siw.Handler.MakeOffer(c, params)
 }
 
 // ImportOffer operation middleware
@@ -1400,6 +1442,33 @@ func (siw *ServerInterfaceWrapper) LeaveSwap(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LeaveSwapParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey Key
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter Idempotency-Key is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1407,7 +1476,7 @@ func (siw *ServerInterfaceWrapper) LeaveSwap(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.LeaveSwap(c, id)
+	siw.Handler.LeaveSwap(c, id, params)
 }
 
 // ShowWallet operation middleware
@@ -1972,7 +2041,8 @@ func (response ListOffersdefaultApplicationProblemPlusJSONResponse) VisitListOff
 }
 
 type MakeOfferRequestObject struct {
-	Body *MakeOfferJSONRequestBody
+	Params MakeOfferParams
+	Body   *MakeOfferJSONRequestBody
 }
 
 type MakeOfferResponseObject interface {
@@ -2394,7 +2464,8 @@ func (response ShowSwapdefaultApplicationProblemPlusJSONResponse) VisitShowSwapR
 }
 
 type LeaveSwapRequestObject struct {
-	Id Id `json:"id"`
+	Id     Id `json:"id"`
+	Params LeaveSwapParams
 }
 
 type LeaveSwapResponseObject interface {
@@ -2956,8 +3027,10 @@ func (sh *strictHandler) ListOffers(ctx *gin.Context) {
 }
 
 // MakeOffer operation middleware
-func (sh *strictHandler) MakeOffer(ctx *gin.Context) {
+func (sh *strictHandler) MakeOffer(ctx *gin.Context, params MakeOfferParams) {
 	var request MakeOfferRequestObject
+
+	request.Params = params
 
 	var body MakeOfferJSONRequestBody
 	var err error
@@ -3296,10 +3369,11 @@ func (sh *strictHandler) ShowSwap(ctx *gin.Context, id Id) {
 }
 
 // LeaveSwap operation middleware
-func (sh *strictHandler) LeaveSwap(ctx *gin.Context, id Id) {
+func (sh *strictHandler) LeaveSwap(ctx *gin.Context, id Id, params LeaveSwapParams) {
 	var request LeaveSwapRequestObject
 
 	request.Id = id
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.LeaveSwap(ctx, request.(LeaveSwapRequestObject))
