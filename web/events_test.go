@@ -152,8 +152,8 @@ func TestEventsResume(t *testing.T) {
 			want := row.first
 			if want == "" {
 				want = "number 20"
+				s.Feed.Publish(note(20))
 			}
-			s.Feed.Publish(note(20))
 			if got := l.next(t); !strings.Contains(got, want) {
 				t.Errorf("first %q, want %q", got, want)
 			}

@@ -76,7 +76,11 @@ func serveUntil(ctx context.Context, server *http.Server, listener net.Listener,
 		last()
 		bound, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		return server.Shutdown(bound)
+		err := server.Shutdown(bound)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = server.Close() // whoever holds a request open holds up nothing more
+		}
+		return err
 	})
 	return g.Wait()
 }
