@@ -44,8 +44,8 @@ type Person struct {
 }
 
 // Person makes a data folder with new keys and a config for these times of swaps
-// (such as "dev:60"), and starts the node.
-func (s *Stage) Person(ctx context.Context, name, profile string) (*Person, error) {
+// (such as "dev:60") and with more lines, and starts the node.
+func (s *Stage) Person(ctx context.Context, name, profile string, more ...string) (*Person, error) {
 	p := &Person{Name: name, program: s.program, Data: filepath.Join(s.dir, name)}
 	if err := os.MkdirAll(p.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("%s's folder: %w", name, err)
@@ -62,7 +62,7 @@ func (s *Stage) Person(ctx context.Context, name, profile string) (*Person, erro
 	if err := os.WriteFile(filepath.Join(p.Data, "password"), []byte(password), 0o600); err != nil {
 		return nil, fmt.Errorf("%s's password: %w", name, err)
 	}
-	text, err := s.configText(p, profile)
+	text, err := s.configText(p, append([]string{"profile: " + profile}, more...))
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (p *Person) Photon(ctx context.Context, text string, args ...string) (strin
 
 // configText is a node's whole config. It holds passwords of chain nodes, so it
 // is a file of mode 0600 and nothing of it is on a command line.
-func (s *Stage) configText(p *Person, profile string) (string, error) {
+func (s *Stage) configText(p *Person, more []string) (string, error) {
 	port, err := freePort()
 	if err != nil {
 		return "", err
@@ -109,7 +109,7 @@ func (s *Stage) configText(p *Person, profile string) (string, error) {
 		return (&url.URL{Scheme: "http", Host: host, User: url.UserPassword(user, password)}).String()
 	}
 	lines := []string{
-		"realm: dev", "profile: " + profile, "data: " + p.Data, "listen: 127.0.0.1:0", "fast_unlock: true", "at_once: 100", "poll_millis: 200",
+		"realm: dev", "data: " + p.Data, "listen: 127.0.0.1:0", "fast_unlock: true", "at_once: 100", "poll_millis: 200",
 		fmt.Sprintf("peer_listen: [/ip4/127.0.0.1/tcp/%d]", port),
 		fmt.Sprintf("btc_rpc: [%q]", outputs(s.Net.BTC.Host, s.Net.BTC.User, s.Net.BTC.Password)), "btc_network: " + s.Net.BTC.Network, "btc_confirmations: 2",
 		fmt.Sprintf("ltc_rpc: [%q]", outputs(s.Net.LTC.Host, s.Net.LTC.User, s.Net.LTC.Password)), "ltc_network: " + s.Net.LTC.Network, "ltc_confirmations: 2",
@@ -117,7 +117,7 @@ func (s *Stage) configText(p *Person, profile string) (string, error) {
 		fmt.Sprintf("smt_rpc: [%q]", s.Net.SMT.HTTP), fmt.Sprintf("smt_chain: %d", s.Net.SMT.ChainID), fmt.Sprintf("smt_contract: %q", s.Locks[contracts.SMT]), "smt_confirmations: 2",
 		fmt.Sprintf("tokens: [%q, %q]", s.Tokens[contracts.ETH], s.Tokens[contracts.SMT]),
 	}
-	return strings.Join(lines, "\n"), nil
+	return strings.Join(append(lines, more...), "\n"), nil
 }
 
 // freePort is a loopback port that nobody listens on.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,6 +85,7 @@ func TestRealWorld(t *testing.T) {
 	t.Run("geth is killed in the middle", func(t *testing.T) { p.restart(t, contracts.ETH, "0.5ltc", "0.25eth") })
 	t.Run("P2WSH on both outputs", p.otherForm)
 	t.Run("both are killed again and again", p.killed)
+	t.Run("Carol's litecoin lie in the node's own wallet", p.nodeWallet)
 	t.Run("Alice's disk is lost after the first lock", p.lostDisk)
 	t.Run("LTC's clock moves past the refund", p.movedClock)
 }
@@ -225,6 +227,40 @@ func (p *play) killed(t *testing.T) {
 		t.Fatalf("Alice's side is %s, Bob's %s", a.Status, b.Status)
 	}
 	t.Logf("Alice %s, Bob %s", a.Status, b.Status)
+}
+
+// nodeWallet lets Carol pay with litecoin from a wallet of litecoind and take
+// litecoin into it.
+func (p *play) nodeWallet(t *testing.T) {
+	ask := strings.NewReader(`{"method":"createwallet","params":["carol"]}`)
+	r, err := http.NewRequestWithContext(p.ctx, http.MethodPost, "http://"+p.Net.LTC.Host, ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth(p.Net.LTC.User, p.Net.LTC.Password)
+	made, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made.Body.Close(); made.StatusCode != http.StatusOK {
+		t.Skipf("the node of LTC has no wallet (ltcd): %s", made.Status)
+	}
+	carol, err := p.Person(p.ctx, "carol", "dev:240", "ltc_wallet: node:carol")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Give(p.ctx, carol); err != nil {
+		t.Fatal(err)
+	}
+	for _, way := range [][2]string{{"0.5ltc", "0.25eth"}, {"0.25eth", "0.5ltc"}} {
+		id, err := stage.Take(p.ctx, carol, p.bob, sum(t, way[0]), sum(t, way[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.ends(t, carol, id, trade.Completed)
+		p.ends(t, p.bob, id, trade.Completed)
+	}
+	carol.Stop()
 }
 
 // lostDisk takes everything but her words and a copy of the journal from Alice
