@@ -118,7 +118,7 @@ const tickEvery = time.Second
 // fails. A store that fails ends every promise: the error is returned.
 func (d *Desk) Run(ctx context.Context) error {
 	if err := d.load(ctx); err != nil {
-		return err
+		return unlessStopped(ctx, err)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for c, ledger := range d.Ledgers {
@@ -142,7 +142,12 @@ func (d *Desk) Run(ctx context.Context) error {
 			return ctx.Err()
 		}
 	})
-	err := g.Wait()
+	return unlessStopped(ctx, g.Wait())
+}
+
+// unlessStopped is err, but nil when it is only that ctx ended: to be told to stop
+// is no failure, however early.
+func unlessStopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}

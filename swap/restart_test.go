@@ -1,6 +1,8 @@
 package swap
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -60,6 +62,35 @@ func TestRestartKeepsWhatThePartnerMayAsk(t *testing.T) {
 		}
 		k.end()
 	})
+}
+
+// A torn disk gives no transaction, and told says why.
+type torn struct {
+	*disk
+	told func() error
+}
+
+func (d torn) Txs(context.Context, contracts.Hash) ([]trade.Tx, error) { return nil, d.told() }
+
+// A node that is told to stop while it still loads ends well; one whose store fails
+// then does not, though it is told to stop as well.
+func TestStoppedWhileLoading(t *testing.T) {
+	broken := errors.New("disk failed")
+	for _, row := range []struct {
+		name string
+		told func(context.Context) error
+		want error
+	}{
+		{"stopped", context.Context.Err, nil},
+		{"failed", func(context.Context) error { return broken }, broken},
+	} {
+		ctx, stop := context.WithCancel(t.Context())
+		k := newKit(t, newDisk())
+		k.Store = torn{k.disk, func() error { stop(); return row.told(ctx) }}
+		if err := k.Run(ctx); !errors.Is(err, row.want) || (err != nil) != (row.want != nil) {
+			t.Errorf("%s: %v, want %v", row.name, err, row.want)
+		}
+	}
 }
 
 // A node that is stopped before the maker has answered comes back. What a store
