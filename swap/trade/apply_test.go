@@ -187,6 +187,8 @@ func TestFirstEnds(t *testing.T) {
 		{name: "and he has ours, too", of: func(t *Trade) { lost(t); t.Ours = ended(t.Ours, BySecret) }, want: Stranded},
 		{name: "with our signature", of: func(t *Trade) { lost(t); t.Ours = ended(t.Ours, ByBoth) }, want: Stranded},
 		{name: "not yet deep", of: func(t *Trade) { lost(t); t.Ours.Fate.End = end(BySecret, 100) }, event: due, want: Redeeming},
+		{name: "not mined, and our time has not come", of: func(t *Trade) { lost(t); t.Ours.Fate.End = end(BySecret, 0) }, want: Redeeming},
+		{name: "not mined, and our time has come", of: func(t *Trade) { lost(t); t.Ours.Fate.End = end(BySecret, 0) }, event: due, want: Refunding},
 		{name: "our time has come, theirs is open", of: func(t *Trade) { t.Theirs.Fate.End = nil }, event: due, want: Redeeming},
 		{name: "their lock is gone for good", of: func(t *Trade) {
 			t.Theirs.Fate, t.Theirs.Head = Fate{}, at(2*secondT-start+1)

@@ -77,8 +77,8 @@ func (t Trade) firstRedeeming() Trade {
 	if t.Ours.deep(BySecret, ByBoth) {
 		return t.rest(Stranded, "the partner refunded before we redeemed, and redeemed our lock")
 	}
-	if end := t.Ours.Fate.End; end != nil && end.Kind != ByTime {
-		return t // not deep yet
+	if end := t.Ours.Fate.End; end != nil && end.Kind != ByTime && (end.Height > 0 || !t.Ours.expired()) {
+		return t // not deep yet; one that only waits may be overtaken by our refund
 	}
 	return t.refundWhenDue()
 }

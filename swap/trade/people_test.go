@@ -147,10 +147,15 @@ func (w *world) carry(p *person, want Want) {
 
 func (w *world) redeem(p *person, c *chain, want Want) {
 	if p.role == First && p.at.Secret == nil {
-		if w.now() > p.at.AloneBy() && w.give(p, Missed{}) == nil {
+		last := p.at.AloneBy()
+		if p.at.Rescued { // it may be out
+			last = p.at.Theirs.Terms.Expiry
+		}
+		if w.now() > last {
+			_ = w.give(p, Missed{}) // which is taken once his chain says so, too
 			return
 		}
-		if !p.at.Rescued && p.at.StillCounts() != nil {
+		if w.now() <= p.at.AloneBy() && p.at.StillCounts() != nil && !(p.at.Rescued && p.at.Ours.Fate.End != nil) {
 			return
 		}
 		for _, l := range w.legs {
