@@ -42,7 +42,7 @@ const simID = 1337
 // HashLock, one token and two people.
 type world struct {
 	t     *testing.T
-	sim   *simulated.Backend
+	sim   backend
 	back  *rpc.Client
 	gate  *gate // the endpoint that people use
 	kind  contracts.Chain
@@ -50,6 +50,28 @@ type world struct {
 	token contracts.Address
 	alice *person
 	bob   *person
+}
+
+// A backend is a chain that is mined by hand.
+type backend struct {
+	*simulated.Backend
+	back *rpc.Client
+}
+
+// Commit mines a block of all that was sent. The pool queues what it is given and
+// looks only then whether it can be mined: that is waited for, though not for long,
+// as what waits for another never can.
+func (b backend) Commit() common.Hash {
+	var pool struct{ Queued hexutil.Uint64 }
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		if err := b.back.Call(&pool, "txpool_status"); err != nil {
+			panic(err)
+		}
+		if pool.Queued == 0 {
+			break
+		}
+	}
+	return b.Backend.Commit()
 }
 
 // A person is an account and its view of the chain.
@@ -75,16 +97,16 @@ func newWorld(t *testing.T, kind contracts.Chain) *world {
 		alloc[crypto.PubkeyToAddress(k.PublicKey)] = types.Account{Balance: rich}
 	}
 	port := freePort(t)
-	w := &world{t: t, kind: kind, sim: simulated.NewBackend(alloc, func(n *node.Config, _ *ethconfig.Config) {
-		n.HTTPHost, n.HTTPPort, n.HTTPModules = "127.0.0.1", port, []string{"eth", "net"}
-	})}
-	t.Cleanup(func() { w.sim.Close() })
+	sim := simulated.NewBackend(alloc, func(n *node.Config, _ *ethconfig.Config) {
+		n.HTTPHost, n.HTTPPort, n.HTTPModules = "127.0.0.1", port, []string{"eth", "net", "txpool"}
+	})
+	t.Cleanup(func() { sim.Close() })
 	back, err := rpc.Dial(fmt.Sprintf("http://127.0.0.1:%d", port))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(back.Close)
-	w.back = back
+	w := &world{t: t, kind: kind, sim: backend{sim, back}, back: back}
 	w.sim.Commit()
 	w.gate = newGate(t, w.back, kind == contracts.SMT)
 	setup := w.person(keys[0], w.gate.URL)
