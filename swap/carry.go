@@ -206,7 +206,7 @@ func (d *Desk) again(ctx context.Context, l Ledger, t trade.Trade, o trade.Order
 		case err != nil:
 			d.Log.Warn("cannot hasten", "trade", o.ID, "purpose", o.Purpose, "err", err)
 		default:
-			if err := d.storeAndSend(ctx, l, t, faster); err == nil || errors.Is(err, errFatal) {
+			if err := d.storeAndSend(ctx, l, t, o.Purpose, faster); err == nil || errors.Is(err, errFatal) {
 				return err
 			}
 			sent = append(sent, faster)
@@ -216,7 +216,7 @@ func (d *Desk) again(ctx context.Context, l Ledger, t trade.Trade, o trade.Order
 	var err error
 	stale := o.Purpose != trade.Lock && t.Leg(o.Side).Fate.End == nil
 	for _, tx := range sent {
-		err = d.send(ctx, l, t, tx)
+		err = d.send(ctx, l, t, o.Purpose, tx)
 		stale = stale && (errors.Is(err, trade.ErrSpent) || errors.Is(err, trade.ErrShort))
 	}
 	if stale {
@@ -225,7 +225,7 @@ func (d *Desk) again(ctx context.Context, l Ledger, t trade.Trade, o trade.Order
 		if err != nil {
 			return fmt.Errorf("prepare %s anew: %w", o.Purpose, err)
 		}
-		return d.storeAndSend(ctx, l, t, txs...)
+		return d.storeAndSend(ctx, l, t, o.Purpose, txs...)
 	}
 	if errors.Is(err, trade.ErrSpent) {
 		return nil
@@ -235,7 +235,7 @@ func (d *Desk) again(ctx context.Context, l Ledger, t trade.Trade, o trade.Order
 
 // storeAndSend is the two saves of a transaction: its bytes are stored, then
 // broadcast. One that cannot be stored is never sent.
-func (d *Desk) storeAndSend(ctx context.Context, l Ledger, t trade.Trade, txs ...trade.Tx) error {
+func (d *Desk) storeAndSend(ctx context.Context, l Ledger, t trade.Trade, wanted trade.Purpose, txs ...trade.Tx) error {
 	if err := d.keep(ctx, txs...); err != nil {
 		return err
 	}
@@ -243,7 +243,7 @@ func (d *Desk) storeAndSend(ctx context.Context, l Ledger, t trade.Trade, txs ..
 		if tx.Held {
 			continue
 		}
-		if err := d.send(ctx, l, t, tx); err != nil {
+		if err := d.send(ctx, l, t, wanted, tx); err != nil {
 			return fmt.Errorf("send %s: %w", tx.Purpose, err)
 		}
 		d.Log.Info("sent", "trade", tx.ID, "side", tx.Side, "purpose", tx.Purpose, "chain", tx.Chain, "txid", tx.TxID)
@@ -253,8 +253,10 @@ func (d *Desk) storeAndSend(ctx context.Context, l Ledger, t trade.Trade, txs ..
 
 // send broadcasts what is stored. It looks at the clock itself: a machine may have
 // slept since the lock was wanted, and one that is late only the partner can use.
-func (d *Desk) send(ctx context.Context, l Ledger, t trade.Trade, tx trade.Tx) error {
-	if now := unix(time.Now()); tx.Purpose == trade.Lock && now > t.RevealBy() {
+// But what hastens a redeem or refund of t may be a lock, even of another trade: it
+// is out already, and its nonce comes first.
+func (d *Desk) send(ctx context.Context, l Ledger, t trade.Trade, wanted trade.Purpose, tx trade.Tx) error {
+	if now := unix(time.Now()); wanted == trade.Lock && tx.Purpose == trade.Lock && now > t.RevealBy() {
 		return fmt.Errorf("%w: the lock serves nobody since %d s", trade.ErrTooLate, now-t.RevealBy())
 	}
 	return l.Send(ctx, tx)
@@ -299,7 +301,7 @@ func (d *Desk) lock(ctx context.Context, l Ledger, t trade.Trade, o trade.Order)
 	if err := d.journalLock(t); err != nil {
 		return fmt.Errorf("%w: %w", errFatal, err)
 	}
-	return d.storeAndSend(ctx, l, t, txs...)
+	return d.storeAndSend(ctx, l, t, o.Purpose, txs...)
 }
 
 // agree asks all endpoints of the chain of their leg for its lock.
@@ -332,7 +334,7 @@ func (d *Desk) redeem(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 			return d.tell(ctx, t.ID, trade.Missed{})
 		}
 		if held.Held = w.Together; !held.Held {
-			return d.storeAndSend(ctx, l, t, *held)
+			return d.storeAndSend(ctx, l, t, o.Purpose, *held)
 		}
 		if err := d.keep(ctx, *held); err != nil {
 			return err
@@ -342,13 +344,13 @@ func (d *Desk) redeem(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 	if !late(t) {
 		var together trade.Tx
 		if together, err = d.together(ctx, l, t, o); err == nil {
-			return d.storeAndSend(ctx, l, t, together)
+			return d.storeAndSend(ctx, l, t, o.Purpose, together)
 		}
 	}
 	d.Log.Info("redeems alone", "trade", t.ID, "because", err)
 	alone := *held
 	alone.Held = false
-	return d.storeAndSend(ctx, l, t, alone)
+	return d.storeAndSend(ctx, l, t, o.Purpose, alone)
 }
 
 // late reports whether First, whose secret is not known to be out, has no time
@@ -401,11 +403,11 @@ func (d *Desk) refund(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 		if err := d.tell(ctx, t.ID, trade.RefundSigned{}); err != nil {
 			return err
 		}
-		return d.storeAndSend(ctx, l, t, tx)
+		return d.storeAndSend(ctx, l, t, o.Purpose, tx)
 	}
 	txs, err := l.Prepare(ctx, o)
 	if err == nil {
-		return d.storeAndSend(ctx, l, t, txs...)
+		return d.storeAndSend(ctx, l, t, o.Purpose, txs...)
 	}
 	if held == nil || errors.Is(err, trade.ErrNotYet) {
 		return fmt.Errorf("prepare refund: %w", err)
@@ -413,5 +415,5 @@ func (d *Desk) refund(ctx context.Context, l Ledger, t trade.Trade, w trade.Want
 	d.Log.Warn("refunds with what was signed before the lock", "trade", t.ID, "err", err)
 	alone := *held
 	alone.Held = false
-	return d.storeAndSend(ctx, l, t, alone)
+	return d.storeAndSend(ctx, l, t, o.Purpose, alone)
 }

@@ -244,6 +244,35 @@ func TestLockAfterASleep(t *testing.T) {
 	}
 }
 
+// What hastens a redeem may be another trade's lock that waits with a nonce before
+// it. It is sent however late it is for the redeem's own trade to lock.
+func TestAnothersLockMayHastenALateRedeem(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		at   time.Duration // after the start of the redeem's trade
+	}{
+		{"the last second to lock", 1080 * time.Second},
+		{"one later", 1081 * time.Second},
+	} {
+		other := contracts.Hash{0xaa}
+		run(t, func(k *kit) {
+			b := second(1, true)
+			secret := secrets{}.Secret(1)
+			b.Status, b.Secret = trade.Redeeming, &secret
+			k.disk.put(b, stored(b, trade.Theirs, trade.Redeem, 1, false))
+			k.btc.hasten = func(tx trade.Tx) (trade.Tx, error) {
+				return trade.Tx{ID: contracts.Hash{7}, Chain: tx.Chain, Side: trade.Ours, Purpose: trade.Lock, TxID: other, Raw: other[:], Made: unix(time.Now())}, nil
+			}
+			time.Sleep(row.at)
+		}, func(k *kit) {
+			k.after(time.Minute)
+			if !slices.Contains(k.btc.did(trade.Lock), other) {
+				t.Errorf("%s: the lock before the redeem was not sent", row.name)
+			}
+		})
+	}
+}
+
 // Who leaves before his lock is made is free at once; after it, he waits.
 func TestLeftBeforeTheLockIsMade(t *testing.T) {
 	for _, made := range []bool{false, true} {
