@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
@@ -26,6 +27,10 @@ const (
 	oddMost   = 20  // legs looked for at every endpoint in one step
 	oddFor    = 3   // times that a leg contradicts the contract until a person is told
 	searchMax = 64  // blocks whose transactions are looked through for a secret
+
+	// doubtTime is how long other endpoints may keep us from the next block: longer
+	// than one answer, so that one that never answers is passed over afterwards.
+	doubtTime = answerTime + 5*time.Second
 )
 
 // A word is what the contract says of a leg, which was at this lock and end when
@@ -48,8 +53,11 @@ func (w word) fits(f trade.Fate) bool {
 	return locked == (f.Lock != nil)
 }
 
-// audit compares legs with the contract at the tip and mends what was hidden.
+// audit compares legs with the contract at the tip and mends what was hidden, as
+// far as it comes in doubtTime.
 func (f *follower) audit(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, doubtTime)
+	defer cancel()
 	f.mu.Lock()
 	tip, ok := f.branch.tip()
 	b, leader, words := f.branch, f.leader, f.book.unaudited(tip)
@@ -166,17 +174,20 @@ func (f *follower) reveal(ctx context.Context, odd []word, b branch) error {
 	}
 	var failed []error
 	tip, _ := b.tip()
-	for _, look := range []func(context.Context, *endpoint, word, branch) (trade.Fate, error){f.logged, f.shownIn} {
+looks:
+	for _, look := range []func(context.Context, reading, word) (trade.Fate, error){f.logged, f.shownIn} {
 		for _, n := range f.pool.after(f.leader, f.now()) {
 			e := f.pool.all[n]
 			if e.resting(f.now()) {
 				continue
 			}
 			var left []word
+			r := reading{e, b, map[uint64][]txCall{}}
 			for _, w := range odd {
-				found, err := look(ctx, e, w, b)
+				found, err := look(ctx, r, w)
 				if ctx.Err() != nil {
-					return ctx.Err()
+					failed = append(failed, ctx.Err())
+					break looks // what was not found in time counts as not found
 				}
 				if err != nil {
 					failed = append(failed, err)
@@ -218,9 +229,9 @@ func (f *follower) mend(w word, found trade.Fate, tip header) bool {
 }
 
 // logged is the leg's fate by the logs of one endpoint.
-func (f *follower) logged(ctx context.Context, e *endpoint, w word, b branch) (trade.Fate, error) {
-	tip, _ := b.tip()
-	events, err := f.logs(ctx, e.questions, w.from, tip.Number, []contracts.Hash{w.key}, b)
+func (f *follower) logged(ctx context.Context, r reading, w word) (trade.Fate, error) {
+	tip, _ := r.of.tip()
+	events, err := f.logs(ctx, r.by.questions, w.from, tip.Number, []contracts.Hash{w.key}, r.of)
 	seen := watched{watch: w.watch}
 	for _, ev := range events {
 		seen.apply(ev)
@@ -231,27 +242,16 @@ func (f *follower) logged(ctx context.Context, e *endpoint, w word, b branch) (t
 // shownIn is the leg's fate with the secret that stands in a transaction of one
 // of the blocks since the contract still said that it was locked. Whose
 // transaction it is and what it calls does not matter: the secret is out.
-func (f *follower) shownIn(ctx context.Context, e *endpoint, w word, b branch) (trade.Fate, error) {
+func (f *follower) shownIn(ctx context.Context, r reading, w word) (trade.Fate, error) {
 	f.mu.Lock()
 	found, since := clone(w.fate), w.auditedAt
 	f.mu.Unlock()
 	if found.Lock == nil {
 		return found, nil
 	}
-	tip, _ := b.tip()
+	tip, _ := r.of.tip()
 	for height := max(since, found.Lock.Height, tip.Number-min(tip.Number, searchMax)) + 1; height <= tip.Number; height++ {
-		q := &question{method: "eth_getBlockByNumber", args: []any{hexutil.Uint64(height), true}}
-		if err := e.ask(ctx, []*question{q}); err != nil {
-			return found, err
-		}
-		kept, ok := b.at(height)
-		if !ok {
-			continue
-		}
-		if err := stands(q, kept); err != nil {
-			return found, err
-		}
-		txs, err := readCalls(q.answer)
+		txs, err := r.calls(ctx, height)
 		if err != nil {
 			return found, err
 		}
@@ -263,6 +263,34 @@ func (f *follower) shownIn(ctx context.Context, e *endpoint, w word, b branch) (
 		}
 	}
 	return found, nil
+}
+
+// A reading is the transactions of a branch's blocks as one endpoint shows them,
+// each block asked for once, however many legs are looked for.
+type reading struct {
+	by   *endpoint
+	of   branch
+	kept map[uint64][]txCall
+}
+
+// calls are the transactions of one block; none of one that the branch has no more.
+func (r reading) calls(ctx context.Context, height uint64) ([]txCall, error) {
+	here, ok := r.of.at(height)
+	if txs, read := r.kept[height]; read || !ok {
+		return txs, nil
+	}
+	q := &question{method: "eth_getBlockByNumber", args: []any{hexutil.Uint64(height), true}}
+	if err := r.by.ask(ctx, []*question{q}); err != nil {
+		return nil, err
+	}
+	if err := stands(q, here); err != nil {
+		return nil, err
+	}
+	txs, err := readCalls(q.answer)
+	if err == nil {
+		r.kept[height] = txs
+	}
+	return txs, err
 }
 
 // findSecret looks for the secret of a hash among the words of a call.

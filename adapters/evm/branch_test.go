@@ -381,6 +381,7 @@ func TestWithheldBlocks(t *testing.T) {
 			if err := f.step(context.Background()); err != nil {
 				t.Fatal(err)
 			}
+			f.extras(context.Background())
 			news, _ := f.news()
 			for _, s := range news.Sightings {
 				said[s.ID] = s.Fate

@@ -69,11 +69,14 @@ func (c *Chain) Follow(ctx context.Context, deliver func(context.Context, trade.
 	f := follower{Chain: c, grew: c.now()}
 	for wait := c.cfg.Poll; ; {
 		failed := f.step(ctx)
-		if news, ok := f.news(); ok {
-			if err := deliver(ctx, news); err != nil {
+		if err := f.tell(ctx, deliver); err != nil {
+			return err
+		}
+		if failed == nil { // only now: what is known waits for no endpoint that is doubted
+			f.extras(ctx)
+			if err := f.tell(ctx, deliver); err != nil {
 				return err
 			}
-			f.say(news)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -88,6 +91,19 @@ func (c *Chain) Follow(ctx context.Context, deliver func(context.Context, trade.
 			return err
 		}
 	}
+}
+
+// tell delivers what there is to say.
+func (f *follower) tell(ctx context.Context, deliver func(context.Context, trade.News) error) error {
+	news, ok := f.news()
+	if !ok {
+		return nil
+	}
+	if err := deliver(ctx, news); err != nil {
+		return err
+	}
+	f.say(news)
+	return nil
 }
 
 // A follower is one run of Follow.
@@ -143,11 +159,7 @@ func (f *follower) step(ctx context.Context) error {
 		f.mu.Unlock()
 		f.grew = f.now()
 	}
-	if err := f.scan(ctx); err != nil {
-		return err
-	}
-	f.extras(ctx)
-	return nil
+	return f.scan(ctx)
 }
 
 // extras looks for what was hidden, and looks up what is only shown. It is tried

@@ -220,3 +220,78 @@ func TestLaggingEndpoint(t *testing.T) {
 	alice.follow(t, trade.Watch{ID: terms.Hash, Side: trade.Ours, Terms: terms})
 	alice.await(t, trade.Ours, "the newest block", func(h trade.Head, _ trade.Fate) bool { return h.Height == w.height() })
 }
+
+// Another endpoint that owes its word on the legs keeps no block from us.
+func TestNewsDoNotWaitForAnothersWord(t *testing.T) {
+	w := newWorld(t, contracts.ETH)
+	good, hung := w.gateOf(), newGate(t, w.back, false)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { close(answer) })
+	var once sync.Once
+	hung.set(false, func(method string, _ []json.RawMessage) (any, error, bool) {
+		if method == "eth_call" {
+			once.Do(func() { close(asked) })
+			<-answer
+		}
+		return nil, nil, false
+	})
+	alice := w.watcher(&record{}, good.URL, hung.URL)
+	terms := w.terms(w.native(), w.alice, w.bob, contracts.Secret{1})
+	w.alice.make(t, trade.Order{ID: terms.Hash, Side: trade.Ours, Purpose: trade.Lock, Terms: terms})
+	w.sim.Commit()
+	alice.follow(t, trade.Watch{ID: terms.Hash, Side: trade.Ours, Terms: terms})
+	<-asked
+	alice.mu.Lock()
+	defer alice.mu.Unlock()
+	if alice.head.Height != w.height() || alice.fates[trade.Ours].Lock == nil {
+		t.Errorf("knows height %d and %+v while it waits, the chain has %d", alice.head.Height, alice.fates[trade.Ours], w.height())
+	}
+}
+
+// An endpoint that lies about the state of many legs costs one look through the
+// blocks for all of them, not one for each.
+func TestLiarCostsOneLookThroughTheBlocks(t *testing.T) {
+	const legs, blocks = 8, 10
+	w := newWorld(t, contracts.ETH)
+	var mu sync.Mutex
+	read := map[string]int{}
+	count := func(_ *world, method string, args []json.RawMessage, _ json.RawMessage) (json.RawMessage, bool) {
+		if method == "eth_getBlockByNumber" && string(args[1]) == "true" {
+			mu.Lock()
+			defer mu.Unlock()
+			read[string(args[0])]++
+		}
+		return nil, false
+	}
+	told := &record{}
+	alice := w.watcher(told, w.gateOf().URL, w.gateOf(count, says(0)).URL)
+	var watches []trade.Watch
+	for n := range byte(legs) {
+		terms := w.terms(w.native(), w.alice, w.bob, contracts.Secret{n + 1})
+		w.alice.make(t, trade.Order{ID: terms.Hash, Side: trade.Ours, Purpose: trade.Lock, Terms: terms})
+		watches = append(watches, trade.Watch{ID: terms.Hash, Side: trade.Ours, Terms: terms})
+	}
+	w.sim.Commit()
+	for range blocks {
+		w.sim.Commit()
+	}
+	alice.follow(t, watches...)
+	looks := 0
+	for ; !told.has("no endpoint shows why"); looks++ {
+		w.sim.Commit()
+		alice.await(t, trade.Ours, "next head", func(h trade.Head, _ trade.Fate) bool { return h.Height == w.height() })
+		if looks > 20 {
+			t.Fatal("nobody was told")
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(read) == 0 {
+		t.Error("no block was looked through")
+	}
+	for height, times := range read {
+		if times > looks+1 {
+			t.Errorf("block %s was read %d times in %d looks", height, times, looks+1)
+		}
+	}
+}

@@ -53,6 +53,7 @@ func (c *Chain) scan(ctx context.Context) error {
 
 // again reads the same past from a second endpoint, where one is well: of a leg
 // whose lock and end are both left out, the contract itself says nothing either.
+// It is given no more than doubtTime.
 func (c *Chain) again(ctx context.Context, from, to uint64, keys []contracts.Hash, b branch) []event {
 	c.pool.mu.Lock()
 	first := c.pool.at
@@ -61,7 +62,9 @@ func (c *Chain) again(ctx context.Context, from, to uint64, keys []contracts.Has
 	if n == first || c.pool.all[n].resting(c.now()) {
 		return nil
 	}
-	events, err := c.logs(ctx, c.pool.all[n].questions, from, to, keys, b)
+	soon, cancel := context.WithTimeout(ctx, doubtTime)
+	defer cancel()
+	events, err := c.logs(soon, c.pool.all[n].questions, from, to, keys, b)
 	if err != nil && ctx.Err() == nil {
 		c.log.Warn("the past was read from one endpoint only", "from", from, "to", to, "err", err)
 	}
