@@ -151,14 +151,12 @@ func (d *Desk) takeDown(ctx context.Context, b Board, o trade.Offer) error {
 // checked anew, as if a stranger had handed it over, which he has.
 func (d *Desk) readBoard(ctx context.Context, b Board) error {
 	known := map[contracts.Hash]bool{}
-	err := d.do(ctx, func() (c trade.Change, err error) {
-		for _, o := range d.posted[b.Name()] {
-			known[o.Digest()] = true
-		}
-		return c, nil
-	}, nil)
+	shelves, err := d.shelves(ctx)
 	if err != nil {
 		return err
+	}
+	for _, o := range shelves[b.Name()] {
+		known[o.Digest()] = true
 	}
 	var kept []trade.Offer
 	for _, give := range d.Assets {
@@ -205,17 +203,25 @@ func (d *Desk) Posted(ctx context.Context) (all []trade.Posted, err error) {
 	for _, o := range kept {
 		seen[o.Digest()] = true
 	}
-	err = d.do(ctx, func() (c trade.Change, err error) {
-		for _, b := range d.Boards {
-			for _, o := range d.posted[b.Name()] {
-				if id := o.Digest(); !seen[id] && now <= o.Expires {
-					seen[id], all = true, append(all, trade.Posted{Offer: o, Board: b.Name()})
-				}
+	shelves, err := d.shelves(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range d.Boards {
+		for _, o := range shelves[b.Name()] {
+			if id := o.Digest(); !seen[id] && now <= o.Expires {
+				seen[id], all = true, append(all, trade.Posted{Offer: o, Board: b.Name()})
 			}
 		}
-		return c, nil
-	}, nil)
-	return all, err
+	}
+	return all, nil
+}
+
+// shelves are what each board showed last. The loop only hands them out: strangers
+// say how many offers there are, and trades wait for the loop.
+func (d *Desk) shelves(ctx context.Context) (posted map[string][]trade.Offer, err error) {
+	err = d.do(ctx, func() (c trade.Change, err error) { posted = maps.Clone(d.posted); return c, nil }, nil)
+	return posted, err
 }
 
 // offerAnywhere finds an offer that is kept, or that a board shows. Errors:

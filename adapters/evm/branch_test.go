@@ -436,6 +436,9 @@ func BenchmarkBlock(b *testing.B) {
 		if err := f.step(context.Background()); err != nil {
 			b.Fatal(err)
 		}
+		if f.extras(context.Background()); f.soft != "" { // the next block waits for it
+			b.Fatal(f.soft)
+		}
 		news, ok := f.news()
 		if !ok || (n < 100 && len(news.Sightings) != 200) {
 			b.Fatalf("block %d: %d sightings", n, len(news.Sightings))
