@@ -171,8 +171,11 @@ func (d *Desk) load(ctx context.Context) error {
 	for _, t := range all {
 		d.used[t.ID] = true
 		d.number = max(d.number, t.Number)
+		if d.leftAlone(t) {
+			continue // nobody knows with whom it is
+		}
 		d.note(trade.Trade{}, t)
-		if d.leftAlone(t) || over(t, now) {
+		if over(t, now) {
 			continue
 		}
 		d.trades[t.ID] = t

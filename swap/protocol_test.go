@@ -53,6 +53,9 @@ func TestSwapOfAnotherProtocol(t *testing.T) {
 				t.Errorf("cosigned: %v", err)
 			}
 		}
+		if with, err := k.Partners(k.t.Context()); err != nil || len(with) != 1 || with[0].Partner != ours.Partner {
+			t.Errorf("partners %+v, %v", with, err)
+		}
 		k.see(alien, trade.Theirs, alien.Theirs.Fate)
 		if err := k.Leave(k.t.Context(), ours.ID); err != nil {
 			t.Errorf("the other: %v", err)
