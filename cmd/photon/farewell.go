@@ -28,10 +28,9 @@ func farewell(kept interface {
 	atStake, backBy, first := 0, uint64(0), contracts.Hash{}
 	for _, t := range open {
 		if may, by := t.MayStop(); !may {
-			if atStake == 0 || by < backBy {
+			if atStake++; by > 0 && (backBy == 0 || by < backBy) {
 				backBy, first = by, t.ID
 			}
-			atStake++
 		}
 	}
 	if len(open) == 0 {
@@ -48,6 +47,8 @@ func lastWords(open, atStake int, backBy uint64, first contracts.Hash, now uint6
 	switch {
 	case atStake == 0:
 		return said + " Nothing of yours is locked in them."
+	case backBy == 0:
+		return said + " What you take back waits for it."
 	case backBy <= now:
 		return said + fmt.Sprintf(" Start it again at once: swap %s does not wait.", first)
 	}

@@ -53,7 +53,8 @@ func TestFarewell(t *testing.T) {
 		{"a second left", []trade.Trade{of(1, trade.Locking, time.Second)}, "back well before 2026-01-02 12:00", "at_stake=1"},
 		{"no time left", []trade.Trade{of(1, trade.Locking, 0)}, "Start it again at once: swap " + one, "at_stake=1"},
 		{"none that can be helped", []trade.Trade{of(1, trade.Stranded, time.Hour), {ID: contracts.Hash{2}, Protocol: 2}}, "", ""},
-		{"refunding", []trade.Trade{of(1, trade.Locking, time.Hour), of(2, trade.Refunding, time.Hour)}, "Start it again at once: swap " + two, "at_stake=2"},
+		{"refunding", []trade.Trade{of(2, trade.Refunding, time.Hour)}, "What you take back waits for it.", "at_stake=1"},
+		{"refunding, and another", []trade.Trade{of(2, trade.Refunding, time.Hour), of(1, trade.Locking, time.Hour)}, "back well before 2026-01-02 13:00, or swap " + one, "at_stake=2"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var said, logged bytes.Buffer

@@ -237,6 +237,10 @@ func TestRecord(t *testing.T) {
 	if s := r.Standing(dayLong); s.Open != 0 {
 		t.Errorf("what we took of him is counted as his: %+v", s)
 	}
+	r.Note(Trade{}, bobs(5, 1, Stranded, ""))
+	if s := r.Standing(dayLong); s.Open != 0 {
+		t.Errorf("what nothing can be done about is counted as under way: %+v", s)
+	}
 	r.Note(Trade{}, bobs(4, 1, Completed, ""))
 	if s := r.Standing(40 * dayLong); s.Completed != 1 || s.Lately != 0 || len(s.Faults) != 0 || len(r.faults)+len(r.days) != 0 {
 		t.Errorf("after a month: %+v of %+v", s, r)

@@ -61,7 +61,7 @@ func NewRecord() *Record {
 // zero. What a trade at rest is blamed for may change: a chain may show more.
 func (r *Record) Note(old, t Trade) {
 	delete(r.open, t.ID)
-	if t.Role == Second && !t.Status.AtRest() {
+	if t.Role == Second && !t.Status.AtRest() && t.Status != Stranded {
 		r.open[t.ID] = true
 	}
 	if t.Status.AtRest() && !old.Status.AtRest() {
