@@ -162,7 +162,7 @@ func (w *world) try(into any, method string, params ...any) error {
 // until waits for what must come soon.
 func (w *world) until(what string, done func() bool) {
 	w.t.Helper()
-	for end := time.Now().Add(15 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !done(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			w.t.Fatalf("waited in vain for %s: alice saw %s, bob saw %s", what, w.alice.seen(), w.bob.seen())
 		}
