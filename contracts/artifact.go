@@ -16,11 +16,17 @@ import (
 var (
 	//go:embed artifacts/HashLock.json
 	hashLockJSON []byte
+	//go:embed artifacts/Channels.json
+	channelsJSON []byte
+	//go:embed artifacts/SecretRegistry.json
+	secretRegistryJSON []byte
 	//go:embed artifacts/TestToken.json
 	testTokenJSON []byte
 
-	hashLock  = readArtifact(hashLockJSON)
-	testToken = readArtifact(testTokenJSON)
+	hashLock       = readArtifact(hashLockJSON)
+	channels       = readArtifact(channelsJSON)
+	secretRegistry = readArtifact(secretRegistryJSON)
+	testToken      = readArtifact(testTokenJSON)
 )
 
 // An artifact is a compiled contract.

@@ -205,17 +205,18 @@ func readWord(answer []byte) (Amount, error) {
 	return AmountOf(new(uint256.Int).SetBytes(answer)), nil
 }
 
-// ReadRevert returns the name of the HashLock.sol error in the data of a revert,
-// such as "TooLate", and false for anything else.
+// ReadRevert returns the name of the error of HashLock.sol or Channels.sol in the
+// data of a revert, such as "TooLate", and false for anything else.
 func ReadRevert(data []byte) (name string, ok bool) {
 	if len(data) != 4 {
 		return "", false
 	}
-	e, err := hashLock.abi.ErrorByID([4]byte(data))
-	if err != nil {
-		return "", false
+	for _, a := range []artifact{hashLock, channels} {
+		if e, err := a.abi.ErrorByID([4]byte(data)); err == nil {
+			return e.Name, true
+		}
 	}
-	return e.Name, true
+	return "", false
 }
 
 // HashLockDeploy is the code that creates a HashLock on the chain with this id.

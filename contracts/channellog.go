@@ -1,0 +1,125 @@
+package contracts
+
+import (
+	"fmt"
+
+	"github.com/holiman/uint256"
+)
+
+// A ChannelEvent is what happened to one channel. ID, First and Second are in
+// each; the kinds below say what else there is.
+type ChannelEvent struct {
+	Kind          ChannelKind
+	ID            Hash
+	First, Second Address
+	Epoch         uint64
+
+	Token    Address // of ChannelOpened
+	Window   uint64  // of ChannelOpened: blocks
+	ByFirst  bool    // whose deposit, closing, word or locks they are; of ChannelPunished: who was
+	Total    Amount  // of ChannelDeposited: what that party has put in
+	Proof    BalanceProof
+	Unlocked Amount // of ChannelUnlocked: so far
+	Taken    Bits   // of ChannelUnlocked: so far
+	// Of ChannelWithdrawn, what is left of each in it; of ChannelSettled, what each got.
+	FirstAmount, SecondAmount Amount
+}
+
+// A ChannelKind is what an event of Channels.sol tells.
+type ChannelKind string
+
+// The kinds.
+const (
+	ChannelOpened    ChannelKind = "opened"
+	ChannelDeposited ChannelKind = "deposited"
+	ChannelWithdrawn ChannelKind = "withdrawn" // Epoch is the new one
+	ChannelClosed    ChannelKind = "closed"    // Proof is of the other; ByFirst is who closed
+	ChannelUpdated   ChannelKind = "updated"   // Proof is of the one who closed
+	ChannelUnlocked  ChannelKind = "unlocked"
+	ChannelPunished  ChannelKind = "punished"
+	ChannelSettled   ChannelKind = "settled" // always the last
+)
+
+// channelEvents are the events by name, with the words of their data.
+var channelEvents = map[Hash]struct {
+	kind  ChannelKind
+	words int
+}{
+	channels.topic("Opened"):    {ChannelOpened, 2},
+	channels.topic("Deposited"): {ChannelDeposited, 3},
+	channels.topic("Withdrawn"): {ChannelWithdrawn, 3},
+	channels.topic("Closed"):    {ChannelClosed, 5},
+	channels.topic("Updated"):   {ChannelUpdated, 5},
+	channels.topic("Unlocked"):  {ChannelUnlocked, 4},
+	channels.topic("Punished"):  {ChannelPunished, 2},
+	channels.topic("Settled"):   {ChannelSettled, 3},
+}
+
+// ReadChannelLog reads a log that the contract wrote about a channel; whether it
+// was this contract, the caller checks by the log's address. Errors: ErrAnswer.
+func ReadChannelLog(topics []Hash, data []byte) (e ChannelEvent, err error) {
+	if len(topics) != 4 {
+		return e, fmt.Errorf("%w: log of %d topics", ErrAnswer, len(topics))
+	}
+	known, is := channelEvents[topics[0]]
+	if !is || len(data) != 32*known.words {
+		return e, fmt.Errorf("%w: log of topic %s with %d bytes", ErrAnswer, topics[0], len(data))
+	}
+	r := words{data: data}
+	e.Kind, e.ID, e.First, e.Second = known.kind, topics[1], r.address(topics[2]), r.address(topics[3])
+	if e.Kind == ChannelOpened {
+		e.Token, e.Window = r.address(r.next()), r.number(32)
+		return e, r.err
+	}
+	e.Epoch = r.number(32)
+	switch e.Kind {
+	case ChannelDeposited:
+		e.ByFirst, e.Total = r.bit(), r.amount()
+	case ChannelWithdrawn, ChannelSettled:
+		e.FirstAmount, e.SecondAmount = r.amount(), r.amount()
+	case ChannelClosed, ChannelUpdated:
+		e.ByFirst, e.Proof = r.bit(), BalanceProof{r.number(56), r.amount(), Hash{}}
+		e.Proof.Locks = r.next()
+	case ChannelUnlocked:
+		e.ByFirst, e.Unlocked = r.bit(), r.amount()
+		e.Taken = Bits(r.amount())
+	case ChannelPunished:
+		e.ByFirst = r.bit()
+	}
+	return e, r.err
+}
+
+// words reads 32-byte words one after the other, and remembers what was wrong.
+type words struct {
+	data []byte
+	err  error
+}
+
+func (r *words) next() (w Hash) {
+	copy(w[:], r.data[:32])
+	r.data = r.data[32:]
+	return w
+}
+
+func (r *words) amount() Amount {
+	w := r.next()
+	return AmountOf(new(uint256.Int).SetBytes(w[:]))
+}
+
+// number is a word of at most so many bits, 64 or less.
+func (r *words) number(bits int) uint64 {
+	a := r.amount()
+	if a.n.BitLen() > bits {
+		r.err = fmt.Errorf("%w: %s is beyond %d bits", ErrAnswer, a, bits)
+	}
+	return a.n.Uint64()
+}
+
+func (r *words) bit() bool { return r.number(1) == 1 }
+
+func (r *words) address(w Hash) Address {
+	if Hash(addressWord(Address(w[12:]))) != w {
+		r.err = fmt.Errorf("%w: %s is no address", ErrAnswer, w)
+	}
+	return Address(w[12:])
+}
