@@ -131,16 +131,16 @@ contract Channels {
         uint256 firstAmount,
         uint256 secondAmount
     );
-    event Owed(address indexed token, address indexed to, uint256 amount);
-    event Collected(address indexed token, address indexed to, uint256 amount);
+    event Owed(address indexed token, address indexed owner, uint256 amount);
+    event Collected(address indexed token, address indexed owner, uint256 amount);
 
     error BadParties(); // zero, or one and the same
     error BadWindow(); // outside MIN_WINDOW and MAX_WINDOW
     error BadSender(); // who sends has no say in this
     error BadData(); // of a token's call: not an order that is known
-    error BadAmount(); // nothing has come, or more than 128 bits hold
+    error BadAmount(); // nothing, not what was sent, or in one channel more than 128 bits hold
     error BadToken(); // did not do as asked
-    error BadSum(); // both balances are not what is in the channel
+    error BadSum(); // both balances are not what is in the channel, or less than is taken
     error BadNonce(); // not newer, or beyond 56 bits
     error BadClaim(); // not what is stored
     error BadLocks(); // not the list of the claim, or more than 256 locks
@@ -162,6 +162,9 @@ contract Channels {
     uint256 public constant MAX_WINDOW = 100800;
     /// Gas for one payment, so that no recipient or token can use up the other's.
     uint256 private constant PAY_GAS = 200000;
+    /// What must be left beside it: the 64th that a caller keeps, and the price of
+    /// paying coins to an account that is new.
+    uint256 private constant PAY_MARGIN = PAY_GAS / 63 + 40000;
 
     bytes32 private constant DOMAIN =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
@@ -190,7 +193,7 @@ contract Channels {
     /// when somebody has sent tokens for nothing.
     mapping(address token => uint256) public held;
     /// What a failed payment has left to be collected.
-    mapping(address token => mapping(address to => uint256)) public owed;
+    mapping(address token => mapping(address owner => uint256)) public owed;
 
     /// The chain's id is given: Byzantium cannot ask for it.
     constructor(uint256 chain, SecretRegistry registry, uint256 blocks) {
@@ -279,8 +282,12 @@ contract Channels {
         return this.tokenReceived.selector;
     }
 
-    /// ERC1363.
-    function onTransferReceived(address, address from, uint256 amount, bytes calldata data) external returns (bytes4) {
+    /// ERC1363. One who spends another's allowance may not say what is done with it.
+    function onTransferReceived(address operator, address from, uint256 amount, bytes calldata data)
+        external
+        returns (bytes4)
+    {
+        if (operator != from) revert BadSender();
         _received(from, amount, data);
         return this.onTransferReceived.selector;
     }
@@ -306,7 +313,7 @@ contract Channels {
         _signed(n.first, word, firstSig);
         _signed(n.second, word, secondSig);
         _shares(c, balances);
-        // Checked arithmetic: nobody takes more than he has.
+        if (takes[0] > balances[0] || takes[1] > balances[1]) revert BadSum();
         c.epoch = uint32(epoch + 1);
         c.firstDeposit = uint128(balances[0] - takes[0]);
         c.secondDeposit = uint128(balances[1] - takes[1]);
@@ -391,7 +398,7 @@ contract Channels {
         }
         (uint256 sum, uint256 taken) = _inTime(locks, take & ~claim.taken);
         if (taken == 0) revert NothingToUnlock();
-        sum += claim.unlocked;
+        sum = _plus(sum, claim.unlocked);
         taken |= claim.taken;
         bytes32 kept = keccak256(abi.encode(claim.transferred, claim.locks, sum, taken));
         if (byFirst) c.firstClaim = kept;
@@ -431,12 +438,14 @@ contract Channels {
         _settle(id, n, c, a, b);
     }
 
-    /// Pays what a failed payment has left to someone.
-    function collect(address token, address to) external {
-        uint256 amount = owed[token][to];
+    /// Pays what a failed payment has left to its owner: to him, or where he says
+    /// himself, because a token may have frozen him.
+    function collect(address token, address owner, address to) external {
+        if (to != owner && msg.sender != owner) revert BadSender();
+        uint256 amount = owed[token][owner];
         if (amount == 0) revert NothingOwed();
-        owed[token][to] = 0;
-        emit Collected(token, to, amount);
+        owed[token][owner] = 0;
+        emit Collected(token, owner, amount);
         if (!_transfer(token, to, amount, gasleft())) revert BadToken();
         if (token != address(0)) held[token] -= amount;
     }
@@ -514,8 +523,11 @@ contract Channels {
         Channel storage c = channels[id];
         if (c.window == 0) revert NoChannel();
         if (c.end != 0) revert AlreadyClosed();
-        uint256 total = (byFirst ? c.firstDeposit : c.secondDeposit) + amount;
-        if (total > type(uint128).max) revert BadAmount();
+        (uint256 total, uint256 other) =
+            byFirst ? (c.firstDeposit, c.secondDeposit) : (c.secondDeposit, c.firstDeposit);
+        // Both together fit, so whatever part of them a withdrawal leaves fits.
+        if (amount > type(uint128).max - total - other) revert BadAmount();
+        total += amount;
         if (byFirst) c.firstDeposit = uint128(total);
         else c.secondDeposit = uint128(total);
         emit Deposited(id, n.first, n.second, c.epoch, byFirst, total);
@@ -617,7 +629,7 @@ contract Channels {
     /// is called meanwhile finds nothing that seems to have come.
     function _pay(address token, address to, uint256 amount) private {
         if (amount == 0) return;
-        if (gasleft() < PAY_GAS + PAY_GAS / 32) revert LowGas();
+        if (gasleft() < PAY_GAS + PAY_MARGIN) revert LowGas();
         if (_transfer(token, to, amount, PAY_GAS)) {
             if (token != address(0)) held[token] -= amount;
             return;

@@ -150,8 +150,15 @@ func SettleCall(n ChannelName, first, second Claim) []byte {
 	return channels.call("settle", n.pack(), first.pack(), second.pack())
 }
 
-// CollectCall pays what a failed payment has left to someone.
-func CollectCall(token, to Address) []byte { return channels.call("collect", token, to) }
+// CollectCall pays what a failed payment has left to its owner. Anybody may send
+// it when to is the owner, and he himself whatever it is.
+func CollectCall(token, owner, to Address) []byte {
+	return channels.call("collect", token, owner, to)
+}
+
+// OwedCall asks what a failed payment has left to its owner; [ReadTokens] reads the
+// answer.
+func OwedCall(token, owner Address) []byte { return channels.call("owed", token, owner) }
 
 // RegisterCall registers secrets.
 func RegisterCall(secrets ...Secret) []byte {
