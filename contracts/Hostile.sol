@@ -47,7 +47,7 @@ contract HostileToken is TestToken {
         return _act(from, to, amount);
     }
 
-    function _act(address from, address to, uint256 amount) private returns (bool) {
+    function _act(address from, address to, uint256 amount) internal returns (bool) {
         require(!blocked[from] && !blocked[to], "blocked");
         if (mood == Mood.SaysFalse) return false;
         if (mood == Mood.MovesNothing) return true;
