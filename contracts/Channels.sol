@@ -547,8 +547,8 @@ contract Channels {
 
     /// Both balances are all there is.
     function _shares(Channel storage c, uint256[2] calldata balances) private view {
-        // Checked arithmetic: two numbers of 256 bits do not wrap.
-        if (balances[0] + balances[1] != uint256(c.firstDeposit) + c.secondDeposit) revert BadSum();
+        uint256 total = uint256(c.firstDeposit) + c.secondDeposit;
+        if (balances[0] > total || balances[1] != total - balances[0]) revert BadSum();
     }
 
     /// Keeps what a party has said.
