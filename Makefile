@@ -34,7 +34,7 @@ scenarios: parts ## the stories in the real world: processes on real chain nodes
 bench: bin ## the numbers, as JSON
 	@bin/photon bench swap --json
 
-gas: ## what HashLock costs, beside the anchors
+gas: ## what HashLock and Channels cost, beside the anchors
 	go test -tags $(TAGS) ./contracts -run TestGas -v -count=1
 
 contracts: ## compiles the contracts anew and fails if the committed artifacts differ

@@ -37,7 +37,7 @@ contract Channels {
 
     /// What one party has said last of all it has sent to the other.
     struct Proof {
-        uint256 nonce; // from 1 on
+        uint64 nonce; // from 1 on
         uint256 transferred;
         bytes32 locks; // keccak256 of the lock list, zero when there is none
     }
@@ -71,8 +71,7 @@ contract Channels {
         uint64 end; // last block of the window; zero is not closed
         uint32 epoch;
         bool closedByFirst;
-        uint56 firstNonce; // of what first has said
-        uint56 secondNonce;
+        uint64 nonce; // of what the one who closed has said; the other's word is final
         // one slot
         uint128 firstDeposit;
         uint128 secondDeposit;
@@ -99,7 +98,7 @@ contract Channels {
         address indexed second,
         uint256 epoch,
         bool byFirst,
-        uint256 nonce, // of what the other has said
+        uint64 nonce, // of what the other has said
         uint256 transferred,
         bytes32 locks
     );
@@ -109,7 +108,7 @@ contract Channels {
         address indexed second,
         uint256 epoch,
         bool byFirst, // whose word it is
-        uint256 nonce,
+        uint64 nonce,
         uint256 transferred,
         bytes32 locks
     );
@@ -141,7 +140,7 @@ contract Channels {
     error BadAmount(); // nothing, not what was sent, or in one channel more than 128 bits hold
     error BadToken(); // did not do as asked
     error BadSum(); // both balances are not what is in the channel, or less than is taken
-    error BadNonce(); // not newer, or beyond 56 bits
+    error BadNonce(); // not newer, or none for a word that says something
     error BadClaim(); // not what is stored
     error BadLocks(); // not the list of the claim, or more than 256 locks
     error BadSignature();
@@ -171,9 +170,9 @@ contract Channels {
     bytes32 private constant OPEN =
         keccak256("Open(address token,address by,address partner,uint256 window,address opener,uint256 until)");
     bytes32 private constant PROOF =
-        keccak256("Proof(bytes32 channel,uint256 epoch,uint256 nonce,uint256 transferred,bytes32 locks)");
+        keccak256("Proof(bytes32 channel,uint256 epoch,uint64 nonce,uint256 transferred,bytes32 locks)");
     bytes32 private constant UPDATE =
-        keccak256("Update(bytes32 channel,uint256 epoch,uint256 nonce,uint256 transferred,bytes32 locks)");
+        keccak256("Update(bytes32 channel,uint256 epoch,uint64 nonce,uint256 transferred,bytes32 locks)");
     bytes32 private constant UNLOCK = keccak256("Unlock(bytes32 channel,uint256 epoch,bytes32 locks,uint256 allowed)");
     bytes32 private constant DISPOSE = keccak256("Dispose(bytes32 channel,uint256 epoch,bytes32 lock)");
     bytes32 private constant WITHDRAW = keccak256(
@@ -350,15 +349,15 @@ contract Channels {
         bool byFirst = msg.sender == n.first;
         if (!byFirst && msg.sender != n.second) revert BadSender();
         uint256 epoch = c.epoch;
-        c.end = uint64(block.number + c.window);
-        c.closedByFirst = byFirst;
-        emit Closed(id, n.first, n.second, epoch, byFirst, p.nonce, p.transferred, p.locks);
         if (p.nonce != 0) {
             _signed(byFirst ? n.second : n.first, _word(PROOF, id, epoch, p), sig);
-            _said(c, !byFirst, p);
+            _keep(c, !byFirst, p);
         } else if (p.transferred != 0 || p.locks != 0) {
             revert BadNonce();
         }
+        c.end = uint64(block.number + c.window);
+        c.closedByFirst = byFirst;
+        emit Closed(id, n.first, n.second, epoch, byFirst, p.nonce, p.transferred, p.locks);
     }
 
     /// Brings a newer word of the one who closed. Who had it said to him brings it,
@@ -369,10 +368,11 @@ contract Channels {
         bool byFirst = c.closedByFirst;
         (address by, address to) = byFirst ? (n.first, n.second) : (n.second, n.first);
         uint256 epoch = c.epoch;
+        if (p.nonce <= c.nonce) revert BadNonce();
         if (msg.sender != to) _signed(to, _word(UPDATE, id, epoch, p), mandate);
         _signed(by, _word(PROOF, id, epoch, p), sig);
-        if (p.nonce <= (byFirst ? c.firstNonce : c.secondNonce)) revert BadNonce();
-        _said(c, byFirst, p);
+        _keep(c, byFirst, p);
+        c.nonce = p.nonce;
         emit Updated(id, n.first, n.second, epoch, byFirst, p.nonce, p.transferred, p.locks);
     }
 
@@ -552,11 +552,10 @@ contract Channels {
     }
 
     /// Keeps what a party has said.
-    function _said(Channel storage c, bool byFirst, Proof calldata p) private {
-        if (p.nonce > type(uint56).max) revert BadNonce();
+    function _keep(Channel storage c, bool byFirst, Proof calldata p) private {
         bytes32 kept = keccak256(abi.encode(p.transferred, p.locks, uint256(0), uint256(0)));
-        if (byFirst) (c.firstNonce, c.firstClaim) = (uint56(p.nonce), kept);
-        else (c.secondNonce, c.secondClaim) = (uint56(p.nonce), kept);
+        if (byFirst) c.firstClaim = kept;
+        else c.secondClaim = kept;
     }
 
     /// A claim is what is stored; all zero when nothing is.

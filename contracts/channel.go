@@ -42,9 +42,6 @@ type BalanceProof struct {
 	Locks       Hash   // LocksRoot of the promises that are open
 }
 
-// maxNonce is the greatest nonce that the contract keeps.
-const maxNonce = 1<<56 - 1
-
 // A Lock promises Amount to the partner if the secret of Hash is registered at or
 // before block Expiry.
 //

@@ -16,7 +16,7 @@ type (
 		Opened *big.Int
 	}
 	channelProof struct {
-		Nonce       *big.Int
+		Nonce       uint64
 		Transferred *big.Int
 		Locks       [32]byte
 	}
@@ -43,7 +43,7 @@ func (n ChannelName) pack() channelName {
 }
 
 func (p BalanceProof) pack() channelProof {
-	return channelProof{height(p.Nonce), p.Transferred.n.ToBig(), p.Locks}
+	return channelProof{p.Nonce, p.Transferred.n.ToBig(), p.Locks}
 }
 
 func (c Claim) pack() channelClaim {
@@ -196,8 +196,7 @@ type ChannelState struct {
 	End           uint64 // last block of the window; 0 is not closed
 	Epoch         uint64
 	ClosedByFirst bool
-	FirstNonce    uint64
-	SecondNonce   uint64
+	Nonce         uint64 // of what the one who closed has said; the other's word is final
 	FirstDeposit  Amount
 	SecondDeposit Amount
 	FirstClaim    Hash // of the Claim
@@ -209,7 +208,7 @@ func ChannelCall(id Hash) []byte { return channels.call("channel", [32]byte(id))
 
 // ReadChannel reads the answer to ChannelCall. Errors: ErrAnswer.
 func ReadChannel(answer []byte) (s ChannelState, err error) {
-	const words = 10
+	const words = 9
 	if len(answer) != 32*words {
 		return s, fmt.Errorf("%w: %d bytes, want %d", ErrAnswer, len(answer), 32*words)
 	}
@@ -221,18 +220,18 @@ func ReadChannel(answer []byte) (s ChannelState, err error) {
 		at   int
 		bits int
 		to   *uint64
-	}{{0, 32, &s.Window}, {1, 64, &s.End}, {2, 32, &s.Epoch}, {4, 56, &s.FirstNonce}, {5, 56, &s.SecondNonce}} {
+	}{{0, 32, &s.Window}, {1, 64, &s.End}, {2, 32, &s.Epoch}, {4, 64, &s.Nonce}} {
 		if w[f.at].BitLen() > f.bits {
 			return ChannelState{}, fmt.Errorf("%w: word %d is %s", ErrAnswer, f.at, w[f.at].Hex())
 		}
 		*f.to = w[f.at].Uint64()
 	}
-	if w[3].GtUint64(1) || w[6].BitLen() > 128 || w[7].BitLen() > 128 {
+	if w[3].GtUint64(1) || w[5].BitLen() > 128 || w[6].BitLen() > 128 {
 		return ChannelState{}, fmt.Errorf("%w: not a channel", ErrAnswer)
 	}
 	s.ClosedByFirst = !w[3].IsZero()
-	s.FirstDeposit, s.SecondDeposit = AmountOf(&w[6]), AmountOf(&w[7])
-	s.FirstClaim, s.SecondClaim = Hash(w[8].Bytes32()), Hash(w[9].Bytes32())
+	s.FirstDeposit, s.SecondDeposit = AmountOf(&w[5]), AmountOf(&w[6])
+	s.FirstClaim, s.SecondClaim = Hash(w[7].Bytes32()), Hash(w[8].Bytes32())
 	return s, nil
 }
 

@@ -78,7 +78,7 @@ func ReadChannelLog(topics []Hash, data []byte) (e ChannelEvent, err error) {
 	case ChannelWithdrawn, ChannelSettled:
 		e.FirstAmount, e.SecondAmount = r.amount(), r.amount()
 	case ChannelClosed, ChannelUpdated:
-		e.ByFirst, e.Proof = r.bit(), BalanceProof{r.number(56), r.amount(), Hash{}}
+		e.ByFirst, e.Proof = r.bit(), BalanceProof{r.number(64), r.amount(), Hash{}}
 		e.Proof.Locks = r.next()
 	case ChannelUnlocked:
 		e.ByFirst, e.Unlocked = r.bit(), r.amount()

@@ -69,7 +69,7 @@ func TestChannelEndsAlone(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 		s := h.channel()
-		if s.SecondClaim != claim(hers).ID() || s.FirstClaim != claim(his).ID() || s.FirstNonce != 3 || s.SecondNonce != 5 || s.ClosedByFirst {
+		if s.SecondClaim != claim(hers).ID() || s.FirstClaim != claim(his).ID() || s.Nonce != 5 || s.ClosedByFirst {
 			t.Errorf("%+v", s)
 		}
 		h.registered(secret(1), secret(4))

@@ -66,13 +66,13 @@ type Word struct {
 
 // ProofWord is a balance proof, signed by whose money it gives away.
 func ProofWord(channel Hash, epoch uint64, p BalanceProof) Word {
-	return Word{"Proof(bytes32 channel,uint256 epoch,uint256 nonce,uint256 transferred,bytes32 locks)", proofFields(channel, epoch, p)}
+	return Word{"Proof(bytes32 channel,uint256 epoch,uint64 nonce,uint256 transferred,bytes32 locks)", proofFields(channel, epoch, p)}
 }
 
 // UpdateWord lets anyone bring a proof to the contract; signed by who gets its
 // money.
 func UpdateWord(channel Hash, epoch uint64, p BalanceProof) Word {
-	return Word{"Update(bytes32 channel,uint256 epoch,uint256 nonce,uint256 transferred,bytes32 locks)", proofFields(channel, epoch, p)}
+	return Word{"Update(bytes32 channel,uint256 epoch,uint64 nonce,uint256 transferred,bytes32 locks)", proofFields(channel, epoch, p)}
 }
 
 func proofFields(channel Hash, epoch uint64, p BalanceProof) [][]byte {
