@@ -594,16 +594,19 @@ contract Channels {
     }
 
     /// What each gets: what he has put in and been sent, less what he has sent. It
-    /// saturates at nothing and at all there is, and always divides all of it.
+    /// saturates at nothing and at all there is, always divides all of it, and
+    /// favours neither.
     function _divide(Channel storage c, Claim calldata first, Claim calldata second)
         private
         view
         returns (uint256 a, uint256 b)
     {
-        uint256 total = uint256(c.firstDeposit) + c.secondDeposit;
-        uint256 has = _plus(c.firstDeposit, _plus(second.transferred, second.unlocked));
+        uint256 has = c.firstDeposit;
+        uint256 total = has + c.secondDeposit;
+        uint256 received = _plus(second.transferred, second.unlocked);
         uint256 sent = _plus(first.transferred, first.unlocked);
-        a = has > sent ? has - sent : 0;
+        if (received >= sent) a = _plus(has, received - sent);
+        else if (has > sent - received) a = has - (sent - received);
         if (a > total) a = total;
         b = total - a;
     }

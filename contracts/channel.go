@@ -117,16 +117,18 @@ func (b Bits) Or(c Bits) (all Bits) {
 }
 
 // Divide is what each party gets at settlement: what it has put in and been sent,
-// less what it has sent. It saturates at nothing and at all there is, and always
-// divides all of it.
+// less what it has sent. It saturates at nothing and at all there is, always divides
+// all of it, and favours neither.
 //
 // Source: Channels.sol, _divide.
 func Divide(firstDeposit, secondDeposit Amount, first, second Claim) (a, b Amount) {
-	total := saturated(firstDeposit, secondDeposit)
-	has := saturated(firstDeposit, saturated(second.Transferred, second.Unlocked))
+	total := firstDeposit.Plus(secondDeposit)
+	received := saturated(second.Transferred, second.Unlocked)
 	sent := saturated(first.Transferred, first.Unlocked)
-	if sent.Less(has) {
-		a = has.Minus(sent)
+	if !received.Less(sent) {
+		a = saturated(firstDeposit, received.Minus(sent))
+	} else if less := sent.Minus(received); less.Less(firstDeposit) {
+		a = firstDeposit.Minus(less)
 	}
 	if total.Less(a) {
 		a = total
