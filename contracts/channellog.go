@@ -67,12 +67,12 @@ func ReadChannelLog(topics []Hash, data []byte) (e ChannelEvent, err error) {
 	}
 	r := words{data: data}
 	e.Kind, e.ID, e.First, e.Second = known.kind, topics[1], r.address(topics[2]), r.address(topics[3])
-	if e.Kind == ChannelOpened {
-		e.Token, e.Window = r.address(r.next()), r.number(32)
-		return e, r.err
+	if e.Kind != ChannelOpened {
+		e.Epoch = r.number(32) // an opened one is in its first, 0
 	}
-	e.Epoch = r.number(32)
 	switch e.Kind {
+	case ChannelOpened:
+		e.Token, e.Window = r.address(r.next()), r.number(32)
 	case ChannelDeposited:
 		e.ByFirst, e.Total = r.bit(), r.amount()
 	case ChannelWithdrawn, ChannelSettled:
@@ -86,7 +86,10 @@ func ReadChannelLog(topics []Hash, data []byte) (e ChannelEvent, err error) {
 	case ChannelPunished:
 		e.ByFirst = r.bit()
 	}
-	return e, r.err
+	if r.err != nil {
+		return ChannelEvent{}, r.err
+	}
+	return e, nil
 }
 
 // words reads 32-byte words one after the other, and remembers what was wrong.

@@ -108,6 +108,9 @@ func FuzzAnswers(f *testing.F) {
 		if _, err := ReadTokens(answer); err == nil && len(answer) != 32 {
 			t.Fatalf("tokens of %d bytes", len(answer))
 		}
+		if _, err := ReadSince(answer); err == nil && len(answer) != 32 {
+			t.Fatalf("a block of %d bytes", len(answer))
+		}
 		if n, err := ReadDecimals(answer); err == nil && (n < 0 || n > 255) {
 			t.Fatalf("%d decimals", n)
 		}
