@@ -260,7 +260,9 @@ contract Channels {
         _deposit(n, byFirst, msg.sender, amount);
     }
 
-    // What tokens call. The caller is the token; what it says of the payer is his.
+    // What tokens call. The caller is the token; what it says of the payer is his. A
+    // token that makes calls which others choose (ERC827) has given away whatever was
+    // approved to anyone who takes its word.
 
     /// ERC20 with approveAndCall: the tokens are fetched.
     function receiveApproval(address from, uint256 amount, address token, bytes calldata data) external {

@@ -80,14 +80,18 @@ func proofFields(channel Hash, epoch uint64, p BalanceProof) [][]byte {
 }
 
 // UnlockWord lets anyone unlock locks of the list with this root, as far as they
-// are in allowed; signed by who gets them.
+// are in allowed; signed by who gets them. Whoever has the word can have its signer
+// punished if one of these locks is disposed of later: allow only locks whose secret
+// is known, and dispose of none of them.
 func UnlockWord(channel Hash, epoch uint64, locks Hash, allowed Bits) Word {
 	return Word{"Unlock(bytes32 channel,uint256 epoch,bytes32 locks,uint256 allowed)",
 		[][]byte{channel[:], word(Units(epoch)), locks[:], word(Amount(allowed))}}
 }
 
 // DisposeWord gives up a lock, signed by who would get it. Who unlocks it
-// nevertheless loses the channel.
+// nevertheless loses the channel. It speaks of each lock that is the same, in every
+// list of the epoch: a lock that was disposed of must not be taken on again, nor the
+// same lock twice in one list.
 func DisposeWord(channel Hash, epoch uint64, l Lock) Word {
 	id := l.ID()
 	return Word{"Dispose(bytes32 channel,uint256 epoch,bytes32 lock)", [][]byte{channel[:], word(Units(epoch)), id[:]}}
