@@ -220,6 +220,27 @@ func TestUnlockTakesWhatIsInTime(t *testing.T) {
 	})
 }
 
+// A list has at most as many locks as a word has bits.
+func TestLocksBeyondTheBits(t *testing.T) {
+	inHall(t, func(t *testing.T, h *hall) {
+		var locks []contracts.Lock
+		for range 257 {
+			locks = append(locks, promise(1, 1, 1<<60))
+		}
+		h.registered(secret(1))
+		for _, row := range []struct {
+			locks []contracts.Lock
+			want  string
+		}{{locks[:256], ""}, {locks, "BadLocks"}} {
+			h.meanwhile(func() {
+				p := pay(1, 0, row.locks...)
+				h.closed(bob, p)
+				h.refused(h.do(bob, contracts.UnlockCall(h.n, false, claim(p), row.locks, all, all, contracts.Signature{})), row.want)
+			})
+		}
+	})
+}
+
 type punishCall struct {
 	n       contracts.ChannelName
 	byFirst bool

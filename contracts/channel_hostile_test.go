@@ -3,6 +3,7 @@ package contracts_test
 import (
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/tracing"
 
 	"photon/contracts"
@@ -75,6 +76,17 @@ func TestTokenThatTakesMoreThanIsPaid(t *testing.T) {
 			t.Errorf("bob has %s in it", s.FirstDeposit)
 		}
 		h.solvent()
+	})
+}
+
+// A token that says yes to everything, and whose balance cannot be asked, brings
+// nothing.
+func TestTokenWithoutBalance(t *testing.T) {
+	inHall(t, func(t *testing.T, h *hall) {
+		// Reverts when it is called with 36 bytes, and says 1 to anything else.
+		h.state.SetCode(h.token, common.FromHex("36602414601157600160005260206000f35b60006000fd"), tracing.CodeChangeUnspecified)
+		data, _ := contracts.DepositCall(h.n, true, units(5))
+		h.refused(h.do(bob, data), "BadToken")
 	})
 }
 
@@ -265,6 +277,24 @@ func TestReentrantPartyOfChannel(t *testing.T) {
 					t.Errorf("came in %d times, %s left", h.entered(p), h.coins(h.lock))
 				}
 			})
+		}
+	})
+}
+
+// One who collects and comes back in collects once.
+func TestReentrantCollect(t *testing.T) {
+	onBoth(t, func(t *testing.T, g *ground) {
+		h, p := partyHall(t, g)
+		h.tell(p, "setMood", uint8(refuses))
+		h.must(h.do(carol, contracts.SettleCall(h.n, contracts.Claim{}, contracts.Claim{})))
+		collect := contracts.CollectCall(nobody, p, p)
+		h.tell(p, "setMood", uint8(partyReenters))
+		h.tell(p, "setCall", h.lock, collect)
+		h.opened(alice, bob, 1000) // what there is to steal
+		before := h.coins(h.lock)
+		h.must(h.do(carol, collect))
+		if h.entered(p) != 0 || h.coins(h.lock) != before.Minus(units(100)) {
+			t.Errorf("came in %d times, %s left", h.entered(p), h.coins(h.lock))
 		}
 	})
 }
