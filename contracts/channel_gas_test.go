@@ -39,7 +39,7 @@ func TestGasOfChannels(t *testing.T) {
 		{"deposit", now.deposit, 58_500, old.deposit, 58_000, 70_764, ""},
 		{"close", now.close, 60_500, old.close, 66_500, 67_929, ""},
 		{"close, in silence", now.closeSilent, 33_500, old.closeSilent, 37_000, 0, ""},
-		{"update", now.update, 62_000, old.update, 69_500, 63_160, "a whole hash and a nonce are two slots, theirs was cut to 24 bytes: 5,000"},
+		{"update", now.update, 62_000, old.update, 69_500, 63_160, "a whole hash and its nonce are two slots: 5,000"},
 		{"update, by the delegate", now.updateFor, 67_000, old.updateFor, 78_500, 76_705, "as before"},
 		{"unlock, one lock", now.unlockOne, 44_500, old.unlockOne, 48_000, 68_585, ""},
 		{"unlock, six locks", now.unlockSix, 65_000, old.unlockSix, 70_500, 83_852, ""},

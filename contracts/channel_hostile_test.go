@@ -90,8 +90,8 @@ func TestTokenWithoutBalance(t *testing.T) {
 	})
 }
 
-// One who cannot be paid has a claim, and the other is paid: at a withdrawal, an
-// agreed end, a settlement and a punishment.
+// One who cannot be paid has a claim, and the other is paid: at a withdrawal, at an
+// agreed end and at a settlement.
 func TestFrozenPartyHoldsUpNobody(t *testing.T) {
 	ends := map[string]func(*hall){
 		"withdraw": func(h *hall) {
