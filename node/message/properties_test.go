@@ -1,0 +1,138 @@
+package message
+
+import (
+	"encoding/json"
+	"errors"
+	"math/big"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"photon/contracts"
+)
+
+func drawSchedule(t *rapid.T, cap bool) Schedule {
+	s := Schedule{Flat: contracts.Units(rapid.Uint64Range(0, 100).Draw(t, "flat")),
+		Proportional: rapid.Uint32Range(0, 50_000).Draw(t, "ppm"), Cap: cap}
+	if rapid.Bool().Draw(t, "curve") {
+		n := rapid.IntRange(2, 20).Draw(t, "points")
+		for i := range n {
+			size := rapid.Int64Range(-3000, 3000).Draw(t, "penalty")
+			s.Imbalance = append(s.Imbalance, Point{contracts.Units(uint64(i) * 200_000 / uint64(n-1)),
+				Delta{size < 0, contracts.Units(uint64(max(size, -size)))}})
+		}
+	}
+	return s
+}
+
+func drawEnds(t *rapid.T) (in, out End) {
+	cap := rapid.Bool().Draw(t, "cap")
+	mine := rapid.Uint64Range(0, 200_000).Draw(t, "balance in")
+	in = End{drawSchedule(t, cap), contracts.Units(mine), contracts.Units(200_000 - mine)}
+	out = End{drawSchedule(t, cap), contracts.Units(rapid.Uint64Range(0, 200_000).Draw(t, "balance out")), contracts.Amount{}}
+	return in, out
+}
+
+// What is solved fulfils the written rule, but for the rounding: the gap changes
+// its sign, or is 0, within half a unit. A capped mediator never pays.
+func TestSolutionFulfilsTheRule(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in, out := drawEnds(t)
+		known := contracts.Units(rapid.Uint64Range(1, 200_000).Draw(t, "amount"))
+		forward := rapid.Bool().Draw(t, "forward")
+		f, top := Backward, in.Receivable
+		if forward {
+			f, top = Forward, out.Balance
+		}
+		x, err := f(known, &in, &out)
+		if err != nil {
+			if !errors.Is(err, ErrNoAmount) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if top.Less(x) || (in.Fees.Cap && (forward && known.Less(x) || !forward && x.Less(known))) {
+			t.Fatalf("%s for %s", x, known)
+		}
+		gap := func(x *big.Rat) int {
+			w, a := new(big.Rat).SetInt(whole(known)), x
+			if !forward {
+				w, a = x, w
+			}
+			fee, is := slowFee(&in, &out, w, a)
+			if !is {
+				return 0 // half a unit beyond the curve's end
+			}
+			return fee.Add(fee, a).Cmp(w)
+		}
+		at, half := new(big.Rat).SetInt(whole(x)), big.NewRat(1, 2)
+		low, high := gap(new(big.Rat).Sub(at, half)), gap(new(big.Rat).Add(at, half))
+		if mid := gap(at); low*high > 0 && mid != 0 && mid*low > 0 {
+			t.Fatalf("no crossing at %s for %s", x, known)
+		}
+	})
+}
+
+// Backward, then forward, gives the amount but for one unit of rounding.
+func TestRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in, out := drawEnds(t)
+		in.Fees.Imbalance, out.Fees.Imbalance = nil, nil
+		amount := contracts.Units(rapid.Uint64Range(1, 100_000).Draw(t, "amount"))
+		w, err := Backward(amount, &in, &out)
+		if err != nil {
+			return
+		}
+		again, err := Forward(w, &in, &out)
+		if err != nil {
+			if amount.Plus(contracts.Units(1)).Less(out.Balance) && amount != contracts.Units(1) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if d := Difference(again, amount); contracts.Units(1).Less(d.size) {
+			t.Fatalf("%s after %s, off by %s", again, amount, d)
+		}
+	})
+}
+
+func FuzzParseSchedule(f *testing.F) {
+	f.Add([]byte(`{"flat":"1","proportional_ppm":2,"imbalance_penalty":[["0","1"],["5","-2"]],"cap_fees":true}`))
+	f.Add([]byte(`{"flat":"1","proportional_ppm":2,"imbalance_penalty":null,"cap_fees":false}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := ParseSchedule(b)
+		if err != nil {
+			return
+		}
+		if again, err := json.Marshal(s); err != nil || string(again) != string(b) {
+			t.Fatalf("%s, %v after %s", again, err, b)
+		}
+		end := End{s, contracts.Units(50), contracts.Units(50)}
+		if _, err := Forward(contracts.Units(10), &end, &end); err != nil && !errors.Is(err, ErrNoAmount) {
+			t.Fatal(err)
+		}
+	})
+}
+
+func bench(b *testing.B, f func(contracts.Amount, *End, *End) (contracts.Amount, error), curve bool) {
+	const e18 = 1_000_000_000_000_000_000
+	s := Schedule{Flat: contracts.Units(100), Proportional: 4975, Cap: true}
+	if curve {
+		var err error
+		if s.Imbalance, err = ImbalanceCurve(contracts.Units(2*e18), 20_000); err != nil {
+			b.Fatal(err)
+		}
+	}
+	end := End{s, contracts.Units(e18), contracts.Units(e18)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := f(contracts.Units(e18/3), &end, &end); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkForward(b *testing.B)       { bench(b, Forward, false) }
+func BenchmarkBackward(b *testing.B)      { bench(b, Backward, false) }
+func BenchmarkForwardCurve(b *testing.B)  { bench(b, Forward, true) }
+func BenchmarkBackwardCurve(b *testing.B) { bench(b, Backward, true) }
