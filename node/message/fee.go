@@ -18,6 +18,7 @@ package message
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/holiman/uint256"
 
@@ -117,10 +118,15 @@ func bounded(num *uint256.Int, den uint64, top contracts.Amount) (contracts.Amou
 	if limit := scaled(top, den); num.Gt(&limit) {
 		return none("more than the channel's %s", top)
 	}
-	var d, q, r uint256.Int
-	d.SetUint64(den)
-	q.DivMod(num, &d, &r)
-	if twice := 2 * r.Uint64(); twice > den || (twice == den && q.Uint64()&1 == 1) {
+	// One word of the divisor: schoolbook, a word at a time.
+	var q uint256.Int
+	var rest uint64
+	for i := 3; i >= 0; i-- {
+		if num[i]|rest != 0 {
+			q[i], rest = bits.Div64(rest, num[i], den)
+		}
+	}
+	if twice := 2 * rest; twice > den || (twice == den && q[0]&1 == 1) {
 		q.AddUint64(&q, 1)
 	}
 	if q.IsZero() {

@@ -136,7 +136,7 @@ func ImbalanceCurve(capacity contracts.Amount, ppm uint32) ([]Point, error) {
 		if points[i].Balance, err = amountOf(x); err != nil {
 			return nil, err
 		}
-		height := ratio{y, new(big.Int).Lsh(big.NewInt(million), bits)}.half()
+		height := ratio{y, new(big.Int).Lsh(big.NewInt(million), fraction)}.half()
 		if points[i].Penalty.size, err = amountOf(height); err != nil {
 			return nil, err
 		}
@@ -144,21 +144,21 @@ func ImbalanceCurve(capacity contracts.Amount, ppm uint32) ([]Point, error) {
 	return points, nil
 }
 
-// bits of the fraction in which power computes: 208 for the capacity, and enough
+// fraction is how many binary digits power carries: 208 for the capacity, and enough
 // beyond for every digit of its product to be true.
-const bits = 640
+const fraction = 640
 
-// power is (num/den)^min(50000/ppm, 10) for num at most den, in units of 2^-bits:
+// power is (num/den)^min(50000/ppm, 10) for num at most den, in units of 2^-fraction:
 // whole powers by multiplication, the rest by square roots for each bit of the
 // exponent's fraction.
 func power(num, den *big.Int, ppm uint32) *big.Int {
-	base := new(big.Int).Lsh(num, bits)
+	base := new(big.Int).Lsh(num, fraction)
 	base.Div(base, den)
 	n, d := uint64(maxImbalance), uint64(ppm)
 	if n > 10*d {
 		n, d = 10, 1
 	}
-	y := new(big.Int).Lsh(big.NewInt(1), bits)
+	y := new(big.Int).Lsh(big.NewInt(1), fraction)
 	if num.Sign() == 0 {
 		return new(big.Int)
 	}
@@ -166,14 +166,14 @@ func power(num, den *big.Int, ppm uint32) *big.Int {
 		return y
 	}
 	for range n / d {
-		y.Mul(y, base).Rsh(y, bits)
+		y.Mul(y, base).Rsh(y, fraction)
 	}
 	root := base
-	for rest, i := n%d, 0; rest != 0 && i < bits; i++ {
-		root.Sqrt(root.Lsh(root, bits))
+	for rest, i := n%d, 0; rest != 0 && i < fraction; i++ {
+		root.Sqrt(root.Lsh(root, fraction))
 		if rest *= 2; rest >= d {
 			rest -= d
-			y.Mul(y, root).Rsh(y, bits)
+			y.Mul(y, root).Rsh(y, fraction)
 		}
 	}
 	return y
