@@ -304,9 +304,7 @@ func TestVectors(t *testing.T) {
 	}
 	for name, rows := range file.Sections {
 		if name == "properties" {
-			if len(rows) != 7 {
-				t.Errorf("%d statements, properties_test.go knows 7", len(rows))
-			}
+			statements(t, rows)
 			continue
 		}
 		check := hold[name]
@@ -321,5 +319,27 @@ func TestVectors(t *testing.T) {
 			t.Run(name+"/"+v.ID+"/"+strconv.Itoa(i), func(t *testing.T) { check(t, v) })
 		}
 		t.Logf("%s: %d rows", name, len(rows))
+	}
+}
+
+// stated has for each statement of the vectors the test that holds it, or why none
+// here does.
+var stated = map[string]string{
+	"PRP-001": "TestRoundTripOverU",
+	"PRP-003": "TestRoundTripOverU: the same schedule on both channels",
+	"PRP-004": "a Hop has no place for the schedules of initiator and target",
+	"PRP-006": "not held by a test yet",
+	"PRP-007": "TestSolutionFulfilsTheRule",
+	"PRP-009": "not held by a test yet",
+	"PRP-010": "of the settlement, not of fees",
+}
+
+func statements(t *testing.T, rows []json.RawMessage) {
+	t.Helper()
+	for _, row := range rows {
+		var v vector
+		if err := json.Unmarshal(row, &v); err != nil || stated[v.ID] == "" {
+			t.Errorf("nothing is said of %s, %v", row, err)
+		}
 	}
 }

@@ -96,6 +96,36 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
+// PRP-001: with U curves as operators have them, uncapped, adding then removing
+// fees returns the amount within 1.
+func TestRoundTripOverU(t *testing.T) {
+	const e16 = 10_000_000_000_000_000
+	capacity, _ := contracts.Units(e16).Times(contracts.Units(10_000), contracts.Units(1))
+	rapid.Check(t, func(t *rapid.T) {
+		curve, err := ImbalanceCurve(capacity, rapid.Uint32Range(0, 50_000).Draw(t, "imbalance"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := Schedule{Flat: contracts.Units(rapid.Uint64Range(0, 50).Draw(t, "flat")),
+			Proportional: PerChannelPPM(rapid.Uint32Range(0, 10_000).Draw(t, "ppm")), Imbalance: curve}
+		part := contracts.Units(rapid.Uint64Range(10, 990).Draw(t, "balance"))
+		mine, _ := capacity.Times(part, contracts.Units(1000))
+		in, out := End{s, capacity.Minus(mine), mine}, End{s, mine, contracts.Amount{}}
+		amount := contracts.Units(rapid.Uint64Range(1, 9*e16).Draw(t, "amount"))
+		w, err := Backward(amount, &in, &out)
+		if err != nil {
+			return
+		}
+		again, err := Forward(w, &in, &out)
+		if err != nil {
+			return
+		}
+		if d := Difference(again, amount); contracts.Units(1).Less(d.size) {
+			t.Fatalf("%s after %s, off by %s", again, amount, d)
+		}
+	})
+}
+
 func FuzzParseSchedule(f *testing.F) {
 	f.Add([]byte(`{"flat":"1","proportional_ppm":2,"imbalance_penalty":[["0","1"],["5","-2"]],"cap_fees":true}`))
 	f.Add([]byte(`{"flat":"1","proportional_ppm":2,"imbalance_penalty":null,"cap_fees":false}`))
