@@ -328,9 +328,9 @@ var stated = map[string]string{
 	"PRP-001": "TestRoundTripOverU",
 	"PRP-003": "TestRoundTripOverU: the same schedule on both channels",
 	"PRP-004": "a Hop has no place for the schedules of initiator and target",
-	"PRP-006": "not held by a test yet",
+	"PRP-006": "TestForthAndBack",
 	"PRP-007": "TestSolutionFulfilsTheRule",
-	"PRP-009": "not held by a test yet",
+	"PRP-009": "TestBackwardAscends",
 	"PRP-010": "of the settlement, not of fees",
 }
 

@@ -166,3 +166,40 @@ func BenchmarkForward(b *testing.B)       { bench(b, Forward, false) }
 func BenchmarkBackward(b *testing.B)      { bench(b, Backward, false) }
 func BenchmarkForwardCurve(b *testing.B)  { bench(b, Forward, true) }
 func BenchmarkBackwardCurve(b *testing.B) { bench(b, Backward, true) }
+
+// PRP-006: moving a channel forth and back costs the negative of the first fee.
+func TestForthAndBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e := End{Fees: Schedule{Imbalance: drawSchedule(t, false).Imbalance}}
+		from, to := rapid.Uint64Range(0, 200_000).Draw(t, "from"), rapid.Uint64Range(0, 200_000).Draw(t, "to")
+		d := new(big.Int).SetInt64(int64(to) - int64(from))
+		e.Balance = contracts.Units(from)
+		forth, is := change(&e, d)
+		e.Balance = contracts.Units(to)
+		back, also := change(&e, d.Neg(d))
+		if !is || !also {
+			t.Fatal("outside of the curve")
+		}
+		sum := new(big.Rat).SetFrac(forth.num, forth.den)
+		if sum.Add(sum, new(big.Rat).SetFrac(back.num, back.den)).Sign() != 0 {
+			t.Fatalf("forth and back costs %s", sum)
+		}
+	})
+}
+
+// PRP-009: where ppm and slopes are below a half, more to pass on costs more.
+func TestBackwardAscends(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in, out := drawEnds(t)
+		if max(len(in.Fees.Imbalance), len(out.Fees.Imbalance)) > 10 {
+			t.Skip("too steep") // at most 6000 in a ninth of 200,000
+		}
+		a := rapid.Uint64Range(1, 100_000).Draw(t, "amount")
+		b := rapid.Uint64Range(a, 100_001).Draw(t, "more")
+		less, err := Backward(contracts.Units(a), &in, &out)
+		more, also := Backward(contracts.Units(b), &in, &out)
+		if err == nil && also == nil && more.Less(less) {
+			t.Fatalf("%d costs %s, %d costs %s", a, less, b, more)
+		}
+	})
+}
