@@ -189,6 +189,18 @@ var hold = map[string]func(*testing.T, vector){
 		if !is || got.Cmp(new(big.Rat).SetInt(v.WantFee.big())) != 0 {
 			t.Errorf("%v, want %s", got, v.WantFee)
 		}
+		a, is := change(&in, whole(v.WithFees))
+		b, also := change(&out, x.Neg(x))
+		if !is || !also || in.Fees.Proportional+out.Fees.Proportional != 0 {
+			t.Fatal("row not computed")
+		}
+		sum := new(big.Rat).SetFrac(a.num, a.den)
+		if sum.Add(sum, new(big.Rat).SetFrac(b.num, b.den)); v.Cap && sum.Sign() < 0 {
+			sum.SetInt64(0)
+		}
+		if sum.Cmp(new(big.Rat).SetInt(v.WantFee.big())) != 0 {
+			t.Errorf("changes cost %s, want %s", sum, v.WantFee)
+		}
 	},
 }
 
