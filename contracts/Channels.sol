@@ -148,7 +148,7 @@ contract Channels {
     error AlreadyOpen(); // in this block, between these parties
     error AlreadyClosed();
     error NotClosed();
-    error TooSoon(); // in the block of the opening, or before the window and the punish time are over
+    error TooSoon(); // in the block of the opening, before the window and the punish time are over, or while the list of who closed may be replaced
     error TooLate(); // after the word's last block, or after the window
     error NothingToUnlock(); // no lock that is asked for, is in time and was not paid out
     error NotTaken(); // the lock was not paid out
@@ -379,8 +379,8 @@ contract Channels {
     }
 
     /// Pays out locks of a party's list whose secrets were registered in time: those
-    /// of take, bit by bit. Who gets them sends it, or anyone with his mandate for
-    /// these bits, within the window; again when more secrets have come.
+    /// of take, bit by bit. Who gets them sends it, or anyone with his mandate, which
+    /// says which; within the window, and again when more secrets have come.
     function unlock(
         Name calldata n,
         bool byFirst,
@@ -396,7 +396,7 @@ contract Channels {
         address to = byFirst ? n.second : n.first;
         if (msg.sender != to) {
             _signed(to, keccak256(abi.encode(UNLOCK, id, uint256(c.epoch), claim.locks, allowed)), mandate);
-            take &= allowed;
+            take = allowed; // all that it names: who brings it has no choice
         }
         (uint256 sum, uint256 taken) = _inTime(locks, take & ~claim.taken);
         if (taken == 0) revert NothingToUnlock();
@@ -409,7 +409,8 @@ contract Channels {
     }
 
     /// Gives the whole channel to a party whose lock i was paid out though the other
-    /// had signed it away. Anyone may show it, until the channel is settled.
+    /// had signed it away. Anyone may show it, until the channel is settled, but not
+    /// while another word may still take the list's place.
     function punish(
         Name calldata n,
         bool byFirst,
@@ -422,6 +423,9 @@ contract Channels {
         if (c.end == 0) revert NotClosed();
         _listed(c, byFirst, claim, locks);
         if (i >= locks.length || claim.taken & (1 << i) == 0) revert NotTaken();
+        // While the list may still be replaced, it may have been brought by the one
+        // who closed, from an old mandate, to have the other punished.
+        if (byFirst == c.closedByFirst && block.number <= c.end) revert TooSoon();
         bytes32 word = keccak256(abi.encode(DISPOSE, id, uint256(c.epoch), keccak256(abi.encode(locks[i]))));
         _signed(byFirst ? n.second : n.first, word, disposed);
         emit Punished(id, n.first, n.second, c.epoch, !byFirst);

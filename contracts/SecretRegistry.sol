@@ -11,6 +11,7 @@ contract SecretRegistry {
 
     event Registered(bytes32 indexed hash, bytes32 secret);
 
+    error BadSecret(); // zero, which anybody can guess
     error LowGas();
 
     /// Registers one secret.
@@ -26,6 +27,7 @@ contract SecretRegistry {
     }
 
     function _register(bytes32 secret) private {
+        if (secret == 0) revert BadSecret();
         bytes32 hash;
         bool ok;
         assembly ("memory-safe") {

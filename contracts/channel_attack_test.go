@@ -317,6 +317,55 @@ func TestDisposedLockIsNoTrap(t *testing.T) {
 	})
 }
 
+// Alice, who pays, has got hold of old mandates of bob. She closes, brings the old
+// list, and unlocks in his name what he has signed away since: she cannot have him
+// punished while he may bring what counts, and then it is no more.
+func TestOldMandatesFrameNobody(t *testing.T) {
+	inHall(t, func(t *testing.T, h *hall) {
+		w := h.words()
+		disposed := h.signed(bob, w.of(h, "dispose"))
+		update := h.signed(bob, contracts.UpdateWord(h.n.ID(), 0, w.p))
+		unlock := h.signed(bob, contracts.UnlockWord(h.n.ID(), 0, w.p.Locks, all))
+		h.registered(secret(1))
+		h.closed(alice, contracts.BalanceProof{})
+		h.must(h.do(alice, contracts.UpdateCall(h.n, w.p, h.said(alice, w.p), update)))
+		h.must(h.do(alice, contracts.UnlockCall(h.n, false, claim(w.p), w.locks, all, all, unlock)))
+		c := claim(w.p)
+		c.Unlocked, c.Taken = w.locks[0].Amount, contracts.BitsOf(0)
+		h.refused(h.do(alice, contracts.PunishCall(h.n, false, c, w.locks, 0, disposed)), "TooSoon")
+		newer := pay(w.p.Nonce+1, 95)
+		h.updated(newer)
+		h.height = h.channel().End + 1
+		h.refused(h.do(alice, contracts.PunishCall(h.n, false, c, w.locks, 0, disposed)), "BadClaim")
+	})
+}
+
+// Who has seen bob's mandate cannot unlock some of his locks, so that the call of
+// another for all of them fails.
+func TestMandateGivesNoChoice(t *testing.T) {
+	inHall(t, func(t *testing.T, h *hall) {
+		locks := []contracts.Lock{promise(1, 5, 1000), promise(2, 7, 1000), promise(3, 11, 1000)}
+		p := pay(3, 40, locks...)
+		h.registered(secret(1), secret(2), secret(3))
+		h.closed(alice, contracts.BalanceProof{})
+		h.updated(p)
+		m := h.signed(bob, contracts.UnlockWord(h.n.ID(), 0, p.Locks, all))
+		r := h.must(h.do(miner, contracts.UnlockCall(h.n, false, claim(p), locks, contracts.BitsOf(0), all, m)))
+		if e := h.events(r)[0]; e.Unlocked != units(23) || e.Taken != contracts.BitsOf(0, 1, 2) {
+			t.Errorf("unlocked %+v", e)
+		}
+	})
+}
+
+// Everybody knows the secret zero: it dates nothing.
+func TestZeroSecretIsRefused(t *testing.T) {
+	inHall(t, func(t *testing.T, h *hall) {
+		for _, secrets := range [][]contracts.Secret{{{}}, {secret(1), {}}} {
+			h.refused(h.send(carol, h.registry, noCoins, contracts.RegisterCall(secrets...)), "BadSecret")
+		}
+	})
+}
+
 // Bob unlocks what he has signed away and holds a newer word of alice in reserve. In
 // the window he may bring it before she shows his fault, but then he has unlocked
 // nothing; after it he cannot, and she has the punish time.

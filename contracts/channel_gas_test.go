@@ -139,6 +139,7 @@ func (h *hall) measureEnd(u *channelUsage) {
 	u.unlockSix, c = unlock(six, locks)
 	h.meanwhile(func() {
 		s := h.signed(bob, contracts.DisposeWord(h.n.ID(), 0, locks[5]))
+		h.height = h.channel().End + 1
 		u.punish = h.must(h.do(alice, contracts.PunishCall(h.n, false, c, locks, 5, s))).gas
 	})
 	h.meanwhile(func() { u.settle = h.settled(claim(his), c).gas })

@@ -159,7 +159,10 @@ func (m *channelModel) stepUnlock(t *rapid.T) {
 	sum, taken := c.unlocked[side], slices.Clone(c.taken[side])
 	for i, l := range locks {
 		since := m.since[l.Hash]
-		mine := slices.Contains(take, i) && (sender == to || slices.Contains(allowed, i))
+		mine := slices.Contains(allowed, i)
+		if sender == to {
+			mine = slices.Contains(take, i)
+		}
 		if mine && !slices.Contains(taken, i) && since != 0 && since <= l.Expiry {
 			amount, _ := l.Amount.Uint64()
 			sum, taken = sum+amount, append(taken, i)
@@ -186,6 +189,7 @@ func (m *channelModel) stepPunish(t *rapid.T) {
 	}
 	disposed, signed := m.sign(t, c.party(1-side), c.epoch, func(epoch uint64) contracts.Word { return contracts.DisposeWord(c.n.ID(), epoch, signs) })
 	good := !c.gone && c.end != 0 && signed && slices.Contains(c.taken[side], i)
+	good = good && (side != c.closedBy || m.height > c.end)
 	r := m.do(modelPeople[throw(t, 2)], contracts.PunishCall(c.n, side == 0, c.claim(side), locks, i, disposed))
 	if !good {
 		m.agree(r, false)

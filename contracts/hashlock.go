@@ -205,13 +205,13 @@ func readWord(answer []byte) (Amount, error) {
 	return AmountOf(new(uint256.Int).SetBytes(answer)), nil
 }
 
-// ReadRevert returns the name of the error of HashLock.sol or Channels.sol in the
+// ReadRevert returns the name of the error of one of our contracts in the
 // data of a revert, such as "TooLate", and false for anything else.
 func ReadRevert(data []byte) (name string, ok bool) {
 	if len(data) != 4 {
 		return "", false
 	}
-	for _, a := range []artifact{hashLock, channels} {
+	for _, a := range []artifact{hashLock, channels, secretRegistry} {
 		if e, err := a.abi.ErrorByID([4]byte(data)); err == nil {
 			return e.Name, true
 		}

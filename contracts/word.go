@@ -79,8 +79,8 @@ func proofFields(channel Hash, epoch uint64, p BalanceProof) [][]byte {
 	return [][]byte{channel[:], word(Units(epoch)), word(Units(p.Nonce)), word(p.Transferred), p.Locks[:]}
 }
 
-// UnlockWord lets anyone unlock locks of the list with this root, as far as they
-// are in allowed; signed by who gets them. Whoever has the word can have its signer
+// UnlockWord lets anyone unlock the locks in allowed of the list with this root, as
+// far as their secrets are registered; signed by who gets them. Whoever has the word can have its signer
 // punished if one of these locks is disposed of later: allow only locks whose secret
 // is known, and dispose of none of them.
 func UnlockWord(channel Hash, epoch uint64, locks Hash, allowed Bits) Word {
