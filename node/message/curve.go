@@ -1,193 +1,153 @@
 package message
 
 import (
-	"math/big"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/holiman/uint256"
 
 	"photon/contracts"
 )
 
-// A ratio is num/den, with den above 0.
-type ratio struct{ num, den *big.Int }
+// Why a curve or a schedule is refused.
+var (
+	ErrPoints       = errors.New("a curve has 2 to 64 points")
+	ErrUnsorted     = errors.New("balances of a curve must rise")
+	ErrTooLarge     = errors.New("beyond 128 bits")
+	ErrProportional = errors.New("proportional fee is the whole amount or more")
+	ErrImbalance    = errors.New("imbalance fee above 50000 ppm")
+	ErrEncoding     = errors.New("not a schedule in its one encoding")
+)
 
-// penalty is the curve's value at balance: 0 where there is no curve, and false
-// outside of it.
-func penalty(curve []Point, balance *big.Int) (ratio, bool) {
-	one := big.NewInt(1)
-	if len(curve) == 0 {
-		return ratio{new(big.Int), one}, balance.Sign() >= 0
-	}
-	for i := range curve {
-		x1 := whole(curve[i].Balance)
-		switch c := balance.Cmp(x1); {
-		case c == 0:
-			return ratio{curve[i].Penalty.big(), one}, true
-		case c < 0 && i == 0:
-			return ratio{}, false
-		case c < 0:
-			x0, y0 := whole(curve[i-1].Balance), curve[i-1].Penalty.big()
-			rise, run := new(big.Int).Sub(curve[i].Penalty.big(), y0), x1.Sub(x1, x0)
-			rise.Mul(rise, new(big.Int).Sub(balance, x0))
-			return ratio{rise.Add(rise, y0.Mul(y0, run)), run}, true
-		}
-	}
-	return ratio{}, false
+// MaxPoints is how many points a curve may have.
+const MaxPoints = 64
+
+const million = 1_000_000
+
+// A Point says how ill at ease a node is with a balance: what it asks for a
+// payment is the difference of Penalty between its balance after and before.
+type Point struct {
+	Balance contracts.Amount // what the node owns in the channel; below 2^128
+	Penalty contracts.Amount // below 2^128; only differences count
 }
 
-// change is the fee of one channel whose balance goes from b to b+d, but for
-// the proportional part, in units of 1/den. It is false outside of the curve.
-func change(e *End, d *big.Int) (ratio, bool) {
-	b := whole(e.Balance)
-	from, is := penalty(e.Fees.Imbalance, b)
-	to, also := penalty(e.Fees.Imbalance, b.Add(b, d))
-	if !is || !also {
-		return ratio{}, false
-	}
-	num := to.num.Mul(to.num, from.den)
-	num.Sub(num, from.num.Mul(from.num, to.den))
-	den := new(big.Int).Mul(from.den, to.den)
-	flat := whole(e.Fees.Flat)
-	return ratio{num.Add(num, flat.Mul(flat, den)), den}, true
+// A Curve is points joined by straight lines. The zero Curve asks nothing at
+// any balance; every other is undefined outside its first and last balance.
+// It is never changed once made, and safe to share.
+type Curve struct{ knots []knot }
+
+// A knot is a point and the line to the next one.
+type knot struct {
+	x     uint256.Int // balance
+	y     uint256.Int // penalty, in millionths of a unit
+	width uint256.Int // to the next balance
+	rise  uint256.Int // to the next penalty, in millionths, without sign
+	falls bool        // the next penalty is less
 }
 
-// A walk goes along the unknown amount x from 0 from break to break. Fees are in
-// units of 1/scale, which makes them whole at every break, because balances are.
-type walk struct {
-	forward     bool
-	scale       *big.Int
-	known       *big.Int // the other amount
-	fixed       *big.Int // the fee but for what depends on x
-	ppm         *big.Int // scale/1e6 · Proportional of the channel that x changes
-	capped      bool
-	x, fee, gap *big.Int // the last break, and there the fee and what misses to the equation
-}
-
-// curved solves the equation where a curve is.
-func curved(known contracts.Amount, in, out *End, forward bool) (contracts.Amount, error) {
-	k, fix, free, top := whole(known), in, out, whole(out.Balance)
-	d := new(big.Int).Set(k)
-	if !forward {
-		fix, free, top = out, in, whole(in.Receivable)
-		d.Neg(d)
-		if b := whole(out.Balance); b.Cmp(top) < 0 { // a curve is followed no further (DER-083)
-			top = b
+// NewCurve joins points, whose balances must rise strictly.
+// Errors: ErrPoints, ErrUnsorted, ErrTooLarge.
+func NewCurve(points []Point) (Curve, error) {
+	if len(points) < 2 || len(points) > MaxPoints {
+		return Curve{}, fmt.Errorf("%w: %d", ErrPoints, len(points))
+	}
+	knots := make([]knot, len(points))
+	for i, p := range points {
+		k := knot{x: *p.Balance.Uint256(), y: *p.Penalty.Uint256()}
+		if k.x.BitLen() > 128 || k.y.BitLen() > 128 {
+			return Curve{}, fmt.Errorf("%w: point %d is %s, %s", ErrTooLarge, i, p.Balance, p.Penalty)
 		}
-	}
-	paid, is := change(fix, d)
-	start, also := penalty(free.Fees.Imbalance, whole(free.Balance))
-	if !is || !also {
-		return none("a balance is outside of its curve")
-	}
-	unit := new(big.Int).Mul(paid.den, start.den)
-	scale := new(big.Int).Mul(unit, big.NewInt(million))
-	w := walk{forward: forward, scale: scale, known: k, capped: in.Fees.Cap}
-	share := new(big.Int).Mul(unit, big.NewInt(int64(fix.Fees.Proportional)))
-	w.ppm = new(big.Int).Mul(unit, big.NewInt(int64(free.Fees.Proportional)))
-	w.fixed = paid.num.Mul(paid.num, new(big.Int).Div(scale, paid.den))
-	w.fixed.Add(w.fixed, share.Mul(share, k))
-	flat := whole(free.Fees.Flat)
-	w.fixed.Add(w.fixed, flat.Mul(flat, scale))
-	w.fixed.Sub(w.fixed, start.num.Mul(start.num, new(big.Int).Div(scale, start.den)))
-
-	// At x = 0 the curve's value is start, which the scale makes whole too.
-	w.x = new(big.Int)
-	w.fee = new(big.Int).Add(w.fixed, start.num)
-	w.gap = w.gapAt(w.x, w.fee)
-	root, found := w.first(free, top)
-	if !found || new(big.Int).Mul(top, root.den).Cmp(root.num) < 0 {
-		return none("no amount at most %s fulfils the fee for %s", top, known)
-	}
-	return root.rounded()
-}
-
-// first is the first crossing on the way that free's curve draws.
-func (w *walk) first(free *End, top *big.Int) (ratio, bool) {
-	curve, b := free.Fees.Imbalance, whole(free.Balance)
-	if len(curve) == 0 {
-		return w.to(top, new(big.Int))
-	}
-	for n := range curve {
-		i := n
-		if w.forward {
-			i = len(curve) - 1 - n
-		}
-		x := whole(curve[i].Balance)
-		x.Sub(x, b)
-		if w.forward {
-			x.Neg(x)
-		}
-		if x.Sign() <= 0 {
+		k.y.Mul(&k.y, uint256.NewInt(million))
+		knots[i] = k
+		if i == 0 {
 			continue
 		}
-		if root, found := w.to(x, curve[i].Penalty.big()); found || x.Cmp(top) >= 0 {
-			return root, found
+		last := &knots[i-1]
+		if !last.x.Lt(&k.x) {
+			return Curve{}, fmt.Errorf("%w: %s after %s", ErrUnsorted, p.Balance, points[i-1].Balance)
+		}
+		last.width.Sub(&k.x, &last.x)
+		last.falls = k.y.Lt(&last.y)
+		last.rise.Sub(&k.y, &last.y)
+		last.rise.Abs(&last.rise)
+	}
+	return Curve{knots}, nil
+}
+
+// Points returns the points that the curve joins.
+func (c Curve) Points() []Point {
+	points := make([]Point, len(c.knots))
+	for i, k := range c.knots {
+		y := new(uint256.Int).Div(&k.y, uint256.NewInt(million))
+		points[i] = Point{contracts.AmountOf(&k.x), contracts.AmountOf(y)}
+	}
+	return points
+}
+
+// IsZero reports whether the curve asks nothing at any balance.
+func (c Curve) IsZero() bool { return len(c.knots) == 0 }
+
+// line returns which line the balance is on, of two that meet there the upper
+// one. It is -1 outside of the curve.
+func (c *Curve) line(balance *uint256.Int) int {
+	last := len(c.knots) - 1
+	if balance.Lt(&c.knots[0].x) || c.knots[last].x.Lt(balance) {
+		return -1
+	}
+	low, high := 0, last // the line is low or a later one, below high
+	for high-low > 1 {
+		mid := (low + high) / 2
+		if balance.Lt(&c.knots[mid].x) {
+			high = mid
+		} else {
+			low = mid
 		}
 	}
-	return ratio{}, false
+	return low
 }
 
-// to goes on to the break at x, where the curve has this penalty, and returns the
-// first crossing on the way.
-func (w *walk) to(x, penalty *big.Int) (root ratio, found bool) {
-	fee := penalty.Mul(penalty, w.scale)
-	fee.Add(fee, w.fixed)
-	fee.Add(fee, new(big.Int).Mul(w.ppm, x))
-	gap := w.gapAt(x, fee)
-	run := new(big.Int).Sub(x, w.x)
-	if w.gap.Sign()*gap.Sign() <= 0 {
-		root = ratio{new(big.Int).Set(w.x), big.NewInt(1)}
-		if w.gap.Sign() != 0 { // x0 + run·gap0/(gap0-gap1)
-			root.den = new(big.Int).Sub(w.gap, gap)
-			root.num.Mul(root.num, root.den).Add(root.num, new(big.Int).Mul(run, w.gap))
-			if root.den.Sign() < 0 {
-				root.den.Neg(root.den)
-				root.num.Neg(root.num)
-			}
-		}
-		// Capped, a crossing counts only where the fee is not below 0.
-		side := root.num.Cmp(new(big.Int).Mul(w.known, root.den))
-		found = !w.capped || side == 0 || (side < 0) == w.forward
+// at returns the penalty in millionths, on line i.
+func (c *Curve) at(i int, balance *uint256.Int) (whole uint256.Int, p part) {
+	k := &c.knots[i]
+	p.den = k.width
+	whole.Sub(balance, &k.x)
+	whole, p.num = mulDiv(&k.rise, &whole, &k.width)
+	if !k.falls {
+		whole.Add(&k.y, &whole)
+		return whole, p
 	}
-	if !found && w.capped && w.x.Cmp(w.known) <= 0 && w.known.Cmp(x) <= 0 {
-		found, root = w.free(fee, run), ratio{w.known, big.NewInt(1)}
-	} else if found && w.capped && !w.forward && w.x.Cmp(w.known) <= 0 && w.known.Cmp(x) <= 0 && w.free(fee, run) {
-		root = ratio{w.known, big.NewInt(1)}
+	whole.Sub(&k.y, &whole)
+	if !p.num.IsZero() {
+		whole.SubUint64(&whole, 1)
+		p.num.Sub(&k.width, &p.num)
 	}
-	w.x, w.fee, w.gap = x, fee, gap
-	return root, found
+	return whole, p
 }
 
-// free reports whether the fee is at most 0 where x is the known amount.
-func (w *walk) free(fee, run *big.Int) bool {
-	at := new(big.Int).Mul(w.fee, run)
-	rise := new(big.Int).Sub(fee, w.fee)
-	at.Add(at, rise.Mul(rise, new(big.Int).Sub(w.known, w.x)))
-	return at.Sign() <= 0
+// MarshalJSON writes [["balance","penalty"],…].
+func (c Curve) MarshalJSON() ([]byte, error) {
+	pairs := make([][2]contracts.Amount, 0, len(c.knots))
+	for _, p := range c.Points() {
+		pairs = append(pairs, [2]contracts.Amount{p.Balance, p.Penalty})
+	}
+	return json.Marshal(pairs)
 }
 
-// gapAt is x + fee - known (forward) or x - fee - known: 0 at a crossing.
-func (w *walk) gapAt(x, fee *big.Int) *big.Int {
-	gap := new(big.Int).Sub(x, w.known)
-	gap.Mul(gap, w.scale)
-	if w.forward {
-		return gap.Add(gap, fee)
+// UnmarshalJSON reads what MarshalJSON writes. Errors: as of NewCurve.
+func (c *Curve) UnmarshalJSON(b []byte) (err error) {
+	var pairs [][2]contracts.Amount
+	if err := json.Unmarshal(b, &pairs); err != nil {
+		return err
 	}
-	return gap.Sub(gap, fee)
-}
-
-// half rounds half to even.
-func (r ratio) half() *big.Int {
-	q, rest := new(big.Int).DivMod(r.num, r.den, new(big.Int))
-	if c := rest.Lsh(rest, 1).Cmp(r.den); c > 0 || (c == 0 && q.Bit(0) == 1) {
-		q.Add(q, big.NewInt(1))
+	if len(pairs) == 0 {
+		*c = Curve{}
+		return nil
 	}
-	return q
-}
-
-// rounded is the amount, which must be above 0.
-func (r ratio) rounded() (contracts.Amount, error) {
-	q := r.half()
-	if q.Sign() <= 0 {
-		return none("nothing is left")
+	points := make([]Point, len(pairs))
+	for i, p := range pairs {
+		points[i] = Point{p[0], p[1]}
 	}
-	return amountOf(q)
+	*c, err = NewCurve(points)
+	return err
 }

@@ -1,22 +1,9 @@
-// Package message is what parties say to each other off chain. So far it holds
-// what a mediator asks for passing a payment on: the fee arithmetic.
-//
-//	        amountIn                 amountOut
-//	payer ───────────▶ mediator ───────────────▶ payee
-//	            in: End            out: End
-//
-//	[Forward]  the mediator: amountIn is known, amountOut is sought
-//	[Backward] the path finder: amountOut is known, amountIn is sought
-//
-// Both solve one equation, amountIn - amountOut = fee(amountIn, amountOut),
-// exactly, and round once, half to even. No floating point is in it.
-//
-// Start reading at [Schedule], then [Forward]. fee.go has the rule and its
-// closed form, curve.go the equation with curves, schedule.go what is said and
-// checked, price.go what operators and payers compute from it.
 package message
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math/bits"
 
@@ -25,112 +12,299 @@ import (
 	"photon/contracts"
 )
 
-// million is the denominator of Proportional.
-const million = 1_000_000
+// Why no amount is right for a hop.
+var (
+	ErrCapacity  = errors.New("more than the channel carries")
+	ErrUncovered = errors.New("the fee curve does not reach this balance")
+	ErrNothing   = errors.New("nothing is left after fees")
+	ErrMixed     = errors.New("one channel of the mediator caps fees and the other does not")
+	ErrFee       = errors.New("fees above the limit")
+)
 
-// An End is one channel of a mediator, as he sees it.
-type End struct {
-	Fees       Schedule
-	Balance    contracts.Amount // what he owns in it
-	Receivable contracts.Amount // what his partner can still send him; of no meaning where he sends
+// A Schedule is what a node asks for a payment through one of its channels, as
+// one of the two that the payment passes. The zero Schedule asks nothing.
+//
+// For d that comes in, or goes out, and brings its balance from b to b':
+//
+//	Flat + Proportional/1e6 * d + Imbalance(b') - Imbalance(b)
+//
+// which may be less than nothing. A mediator's fee is the sum of both channels',
+// and at least nothing if both say Cap; both must say the same.
+type Schedule struct {
+	Flat         contracts.Amount `json:"flat"`         // smallest units; below 2^128
+	Proportional uint32           `json:"proportional"` // parts per million; below a million
+	Imbalance    Curve            `json:"imbalance"`
+	Cap          bool             `json:"cap"` // of the mediator's whole fee
 }
 
-// Forward returns what a mediator passes on of amountIn: the smallest x above 0
-// with x = amountIn - fee(amountIn, x), at most out.Balance.
-// Errors: ErrNoAmount, ErrTooBig, ErrCap.
-func Forward(amountIn contracts.Amount, in, out *End) (contracts.Amount, error) {
-	if err := passable(amountIn, in.Receivable, in, out); err != nil {
-		return contracts.Amount{}, err
+// Check refuses what the arithmetic does not cover. Errors: ErrTooLarge,
+// ErrProportional.
+func (s *Schedule) Check() error {
+	if s.Flat.Uint256().BitLen() > 128 {
+		return fmt.Errorf("%w: flat fee %s", ErrTooLarge, s.Flat)
 	}
-	if len(in.Fees.Imbalance)+len(out.Fees.Imbalance) > 0 {
-		return curved(amountIn, in, out, true)
-	}
-	// x·(1e6+po) = w·1e6 - flats·1e6 - w·pi
-	num, less := scaled(amountIn, million), scaled(amountIn, uint64(in.Fees.Proportional))
-	flats := flatsOf(in, out)
-	less.Add(&less, &flats)
-	if num.Lt(&less) {
-		return none("the fee exceeds the amount %s", amountIn)
-	}
-	num.Sub(&num, &less)
-	return bounded(&num, million+uint64(out.Fees.Proportional), out.Balance)
-}
-
-// Backward returns what a mediator must be sent to pass amountOut on: the
-// smallest x above 0 with x = amountOut + fee(x, amountOut), at most
-// in.Receivable and, where a curve is, at most out.Balance.
-// Errors: ErrNoAmount, ErrTooBig, ErrCap.
-func Backward(amountOut contracts.Amount, in, out *End) (contracts.Amount, error) {
-	if err := passable(amountOut, out.Balance, in, out); err != nil {
-		return contracts.Amount{}, err
-	}
-	if len(in.Fees.Imbalance)+len(out.Fees.Imbalance) > 0 {
-		return curved(amountOut, in, out, false)
-	}
-	// x·(1e6-pi) = a·(1e6+po) + flats·1e6
-	if in.Fees.Proportional >= million {
-		return none("a fee of %d ppm leaves nothing", in.Fees.Proportional)
-	}
-	num, flats := scaled(amountOut, million+uint64(out.Fees.Proportional)), flatsOf(in, out)
-	num.Add(&num, &flats)
-	return bounded(&num, million-uint64(in.Fees.Proportional), in.Receivable)
-}
-
-// passable checks what both directions ask of the amount that is known.
-func passable(known, top contracts.Amount, in, out *End) error {
-	if in.Fees.Cap != out.Fees.Cap {
-		return fmt.Errorf("%w: in %t, out %t", ErrCap, in.Fees.Cap, out.Fees.Cap)
-	}
-	if tooBig(&known) || tooBig(&in.Balance) || tooBig(&in.Receivable) || tooBig(&out.Balance) ||
-		tooBig(&in.Fees.Flat) || tooBig(&out.Fees.Flat) {
-		return ErrTooBig
-	}
-	if top.Less(known) {
-		return fmt.Errorf("%w: %s exceeds the channel's %s", ErrNoAmount, known, top)
+	if s.Proportional >= million {
+		return fmt.Errorf("%w: %d ppm", ErrProportional, s.Proportional)
 	}
 	return nil
 }
 
-// none is the refusal of an amount, with the figures that decided.
-func none(format string, args ...any) (contracts.Amount, error) {
-	return contracts.Amount{}, fmt.Errorf("%w: "+format, append([]any{ErrNoAmount}, args...)...)
-}
+// maxScheduleBytes is above what MaxPoints of 39 digits each take.
+const maxScheduleBytes = 8192
 
-// scaled is a·n. It cannot overflow: a is below 2^208 and n below 2^34.
-func scaled(a contracts.Amount, n uint64) (z uint256.Int) {
-	u := words(&a)
-	var f uint256.Int
-	f.SetUint64(n)
-	z.Mul(&u, &f)
-	return z
-}
+// Encode returns the one encoding of a schedule: compact JSON, fields in order.
+func (s Schedule) Encode() ([]byte, error) { return json.Marshal(s) }
 
-// flatsOf is the sum of both flat fees in millionths.
-func flatsOf(in, out *End) uint256.Int {
-	a, b := scaled(in.Fees.Flat, million), scaled(out.Fees.Flat, million)
-	a.Add(&a, &b)
-	return a
-}
-
-// bounded is num/den, rounded half to even, where the exact quotient is at most top
-// and what is rounded is above 0.
-func bounded(num *uint256.Int, den uint64, top contracts.Amount) (contracts.Amount, error) {
-	if limit := scaled(top, den); num.Gt(&limit) {
-		return none("more than the channel's %s", top)
+// DecodeSchedule reads what Encode writes, and nothing that is written otherwise:
+// no space, no other order, no unknown or repeated field. Errors: ErrEncoding,
+// and those of NewCurve and Check.
+func DecodeSchedule(b []byte) (Schedule, error) {
+	if len(b) > maxScheduleBytes {
+		return Schedule{}, fmt.Errorf("%w: %d bytes", ErrEncoding, len(b))
 	}
-	// One word of the divisor: schoolbook, a word at a time.
-	var q uint256.Int
-	var rest uint64
-	for i := 3; i >= 0; i-- {
-		if num[i]|rest != 0 {
-			q[i], rest = bits.Div64(rest, num[i], den)
+	var s Schedule
+	if err := json.Unmarshal(b, &s); err != nil {
+		return Schedule{}, fmt.Errorf("%w: %w", ErrEncoding, err)
+	}
+	if again, err := s.Encode(); err != nil || !bytes.Equal(again, b) {
+		return Schedule{}, fmt.Errorf("%w: it would be %.200q", ErrEncoding, again)
+	}
+	if err := s.Check(); err != nil {
+		return Schedule{}, err
+	}
+	return s, nil
+}
+
+// A Hop is one mediator of a route, as it sees its two channels. A schedule that
+// is nil asks nothing and caps as the other does.
+type Hop struct {
+	In, Out    *Schedule        // of the channel it receives on, and of that it sends on
+	Owns       contracts.Amount // its balance in the channel it receives on
+	Receivable contracts.Amount // what the partner there can send it
+	Sendable   contracts.Amount // its balance in the channel it sends on: all can be sent
+}
+
+// rates are a hop's schedules in the form that is reckoned with.
+type rates struct {
+	in, out           uint64      // ppm
+	flat              uint256.Int // of both, in millionths
+	inCurve, outCurve *Curve      // nil: none
+	capped            bool
+}
+
+// read refuses schedules that do not fit together, and amounts of nothing.
+func (r *rates) read(h *Hop, amount, most *contracts.Amount) error {
+	var a, b uint256.Int
+	if s := h.In; s != nil {
+		a = *s.Flat.Uint256()
+		r.in, r.capped = uint64(s.Proportional), s.Cap
+		if len(s.Imbalance.knots) != 0 {
+			r.inCurve = &s.Imbalance
 		}
 	}
-	if twice := 2 * rest; twice > den || (twice == den && q[0]&1 == 1) {
-		q.AddUint64(&q, 1)
+	if s := h.Out; s != nil {
+		if h.In != nil && r.capped != s.Cap {
+			return ErrMixed
+		}
+		b = *s.Flat.Uint256()
+		r.out, r.capped = uint64(s.Proportional), s.Cap
+		if len(s.Imbalance.knots) != 0 {
+			r.outCurve = &s.Imbalance
+		}
+	}
+	switch {
+	case a[2]|a[3]|b[2]|b[3] != 0:
+		return ErrTooLarge
+	case r.in >= million || r.out >= million:
+		return ErrProportional
+	case amount.IsZero():
+		return ErrNothing
+	case most.Less(*amount):
+		return ErrCapacity
+	}
+	var c uint64
+	a[0], c = bits.Add64(a[0], b[0], 0)
+	a[1], a[2] = bits.Add64(a[1], b[1], c)
+	for i, c := 0, uint64(0); i < 3; i++ {
+		hi, lo := bits.Mul64(a[i], million)
+		r.flat[i], lo = bits.Add64(lo, c, 0)
+		c = hi + lo
+	}
+	return nil
+}
+
+// Forward returns what the mediator sends on when amount comes in: the first x
+// from 0 with x = amount - fee(amount, x), rounded half to even.
+//
+// Errors are bare, as a search meets them by the million and its caller has the
+// figures: ErrCapacity, ErrUncovered, ErrNothing, ErrMixed, ErrTooLarge,
+// ErrProportional.
+func (h *Hop) Forward(amount contracts.Amount) (contracts.Amount, error) {
+	var r rates
+	if err := r.read(h, &amount, &h.Receivable); err != nil {
+		return contracts.Amount{}, err
+	}
+	if r.inCurve != nil || r.outCurve != nil {
+		return h.solve(&r, amount, true)
+	}
+	return linear(&amount, million-r.in, &r.flat, true, million+r.out, &h.Sendable)
+}
+
+// Backward returns what must come in for the mediator to send amount on: the
+// first x from 0 with x = amount + fee(x, amount), rounded half to even. What is
+// rounded down may bring one unit less than amount forwards: the payer adds a
+// margin. Errors: as of Forward.
+func (h *Hop) Backward(amount contracts.Amount) (contracts.Amount, error) {
+	var r rates
+	if err := r.read(h, &amount, &h.Sendable); err != nil {
+		return contracts.Amount{}, err
+	}
+	if r.inCurve != nil || r.outCurve != nil {
+		return h.solve(&r, amount, false)
+	}
+	return linear(&amount, million+r.out, &r.flat, false, million-r.in, &h.Receivable)
+}
+
+// linear returns (amount*up ± flat)/down rounded half to even, at most most: the
+// fee without curves, which is never negative. up and down are below 2^21.
+func linear(amount *contracts.Amount, up uint64, flat *uint256.Int, minus bool, down uint64, most *contracts.Amount) (contracts.Amount, error) {
+	a := *amount.Uint256()
+	var high, c, lo uint64
+	for i, limb := range a {
+		c = high
+		high, lo = bits.Mul64(limb, up)
+		a[i], c = bits.Add64(lo, c, 0)
+		high += c
+	}
+	if minus {
+		_, under := a.SubOverflow(&a, flat)
+		if under && high == 0 {
+			return contracts.Amount{}, ErrNothing
+		} else if under {
+			high--
+		}
+	} else if _, over := a.AddOverflow(&a, flat); over {
+		high++
+	}
+	if high >= down {
+		return contracts.Amount{}, ErrCapacity
+	}
+	var q uint256.Int
+	rest := divide(&q, &a, high, down)
+	limit := most.Uint256()
+	if limit.Lt(&q) || (rest != 0 && limit.Eq(&q)) {
+		return contracts.Amount{}, ErrCapacity
+	}
+	if rest<<1 > down || (rest<<1 == down && q[0]&1 == 1) {
+		q.AddUint64(&q, 1) // q is below the limit, and does not overflow
 	}
 	if q.IsZero() {
-		return none("nothing is left")
+		return contracts.Amount{}, ErrNothing
 	}
 	return contracts.AmountOf(&q), nil
+}
+
+// given sets the walk on the channel whose amount is sought and, in millionths,
+// what is known of the other: amount less fee at x = 0 when forwards, amount and
+// fee at x = 0 when backwards. Errors: ErrUncovered.
+func (h *Hop) given(r *rates, amount *uint256.Int, forward bool, w *walk, known *exact) error {
+	fixed := walk{rate: million + r.out, curve: r.outCurve, start: *h.Sendable.Uint256()}
+	*w = walk{rate: million - r.in, curve: r.inCurve, start: *h.Owns.Uint256(), up: true}
+	if forward {
+		fixed, *w = *w, fixed
+	}
+	// The channel that is known moves from 0 to amount.
+	var zero uint256.Int
+	from, to := fixed.line(&zero), -1
+	if from >= 0 && amount.BitLen() < reach {
+		to = fixed.line(amount)
+	}
+	if to < 0 || w.line(&zero) < 0 {
+		return ErrUncovered
+	}
+	known.whole.Mul(amount, &uint256.Int{fixed.rate})
+	fixed.penalty(known, amount, to, forward)
+	fixed.penalty(known, &zero, from, !forward)
+	if forward {
+		known.whole.Sub(&known.whole, &r.flat)
+	} else {
+		known.whole.Add(&known.whole, &r.flat)
+	}
+	return nil
+}
+
+// solve is Forward and Backward where a curve is met.
+func (h *Hop) solve(r *rates, amount contracts.Amount, forward bool) (contracts.Amount, error) {
+	a := amount.Uint256()
+	var w walk
+	var s search
+	if err := h.given(r, a, forward, &w, &s.gap); err != nil {
+		return contracts.Amount{}, err
+	}
+	s.end = *h.Receivable.Uint256()
+	if forward {
+		s.end = *h.Sendable.Uint256()
+	}
+	if s.end.BitLen() > reach {
+		s.end.Lsh(&uint256.Int{1}, reach)
+	}
+	s.walk, s.line = &w, w.line(&s.x)
+	known := s.gap
+	w.penalty(&known, &s.x, s.line, w.up) // what is known less worth(0) is the gap
+	s.known = &known
+	var x uint256.Int
+	var err error
+	switch {
+	case r.capped && !forward:
+		x, err = s.cappedBackward(a)
+	case s.gap.sign() == 0:
+		err = ErrNothing
+	case r.capped:
+		x, err = s.cappedForward(a)
+	default:
+		x, err = s.crossing()
+	}
+	if err != nil {
+		return contracts.Amount{}, err
+	}
+	if x.IsZero() {
+		return contracts.Amount{}, ErrNothing
+	}
+	return contracts.AmountOf(&x), nil
+}
+
+// cappedForward finds x = a - max(fee, 0): the crossing if it comes before a,
+// or else a itself, as from there on the fee is negative. A fee that leaves
+// nothing at x = 0 may fall below a later.
+func (s *search) cappedForward(a *uint256.Int) (uint256.Int, error) {
+	if s.end.Lt(a) {
+		return s.crossing()
+	}
+	s.end = *a
+	x, err := s.crossing()
+	switch {
+	case !errors.Is(err, ErrCapacity):
+		return x, err
+	case s.gap.sign() < 0:
+		return uint256.Int{}, ErrNothing
+	default:
+		return *a, nil
+	}
+}
+
+// cappedBackward finds x = a + max(fee, 0), which is a or more: a itself if the
+// fee is negative there, or else the crossing after it.
+func (s *search) cappedBackward(a *uint256.Int) (uint256.Int, error) {
+	if s.end.Lt(a) {
+		return uint256.Int{}, ErrCapacity
+	}
+	if s.x, s.line = *a, s.walk.line(a); s.line < 0 {
+		return uint256.Int{}, ErrUncovered
+	}
+	worth, p := s.walk.worth(a, s.line)
+	s.gap = *s.known
+	if s.gap.sub(&worth, &p); s.gap.sign() <= 0 {
+		return *a, nil
+	}
+	return s.crossing()
 }

@@ -1,0 +1,20 @@
+// Package message is what two nodes say to each other off chain, and the fee
+// arithmetic in which a payment's amounts are agreed.
+//
+//	             Backward ◀── what must come in, for this to go out (path finder)
+//	in ──▶ [Hop] ──▶ out
+//	             Forward  ──▶ what goes out, of this that came in   (mediator)
+//
+//	[Schedule]  what a node asks in one channel: flat + ppm + imbalance [Curve]
+//	[Quote]     Backward over all hops of a route; [WithMargin], [CheckFee]
+//	            are what the initiator makes of it
+//
+// The one rule: mediator and path finder call the same arithmetic, it is exact
+// (integers and fractions, rounded once, half to even), and no floating point
+// is in it.
+//
+// Start reading at [Hop]. fee.go: schedules, and amounts without a curve;
+// crossing.go: the first amount that is right under a curve; exact.go: the numbers
+// in which that is decided; curve.go, imbalance.go: curves, and the default one;
+// route.go: whole routes and what the initiator adds.
+package message
