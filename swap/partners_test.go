@@ -177,8 +177,9 @@ func TestPartnerBindsFewAtOnce(t *testing.T) {
 					})
 				}
 				wait.Wait()
-				if got := row.ask - uint64(len(refused)); got != row.want || uint64(len(k.trades)) != got {
-					t.Errorf("%d taken, %d kept, want %d", got, len(k.trades), row.want)
+				kept, err := k.Trades(k.t.Context(), false)
+				if got := row.ask - uint64(len(refused)); err != nil || got != row.want || uint64(len(kept)) != got {
+					t.Errorf("%d taken, %d kept, want %d: %v", got, len(kept), row.want, err)
 				}
 				for _, no := range refused {
 					if !strings.Contains(no, trade.ErrMany.Error()) {

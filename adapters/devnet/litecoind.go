@@ -112,9 +112,11 @@ func (l *litecoind) mine(ctx context.Context, n int) error {
 	return errors.Join(l.clock(ctx), l.generate(ctx, n, l.to), l.keep(ctx))
 }
 
-// fund pays from the miner's wallet.
+// fund pays from the miner's wallet; people may have others at the node.
 func (l *litecoind) fund(ctx context.Context, address string, amount contracts.Amount) (id string, err error) {
-	err = l.call(ctx, &id, "sendtoaddress", address, json.Number(amount.Decimal(contracts.LTC.Decimals())))
+	miner := l.endpoint
+	miner.url += "/wallet/miner"
+	err = miner.call(ctx, &id, "sendtoaddress", address, json.Number(amount.Decimal(contracts.LTC.Decimals())))
 	var r refusal
 	if errors.As(err, &r) && (r.Code == -6 || r.Code == -3) { // short; not an amount
 		return "", fmt.Errorf("%w: %w", ErrFunds, err)
