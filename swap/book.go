@@ -3,7 +3,6 @@ package swap
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -57,13 +56,15 @@ func (d *Desk) live(ctx context.Context, id contracts.Hash) (t trade.Trade, know
 // find returns a trade, under way or at rest. Errors: trade.ErrUnknown,
 // trade.ErrProtocol.
 func (d *Desk) find(ctx context.Context, id contracts.Hash) (trade.Trade, error) {
-	t, known, used, err := d.live(ctx, id)
+	var t trade.Trade
+	var known, used bool
+	err := d.do(ctx, func() (trade.Change, error) {
+		t, known = d.trades[id]
+		used = d.used[id]
+		return trade.Change{}, d.alien[id]
+	}, nil)
 	if err != nil || known {
 		return t, err
-	}
-	var alien error
-	if err := d.do(ctx, func() (trade.Change, error) { alien = d.alien[id]; return trade.Change{}, nil }, nil); err != nil || alien != nil {
-		return t, errors.Join(err, alien)
 	}
 	if used {
 		all, err := d.Store.Trades(ctx, true)
