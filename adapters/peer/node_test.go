@@ -19,9 +19,9 @@ func TestTwoNodesAskEachOther(t *testing.T) {
 		t.Run(strings.Split(listen, "/")[3], func(t *testing.T) {
 			on := func(c *Config) { c.Listen = []string{listen} }
 			a, b := newNode(t, 0, on), newNode(t, 1, on)
-			var from string
+			from := make(chan string, 8) // datagrams order nothing between the two for the race detector
 			b.Handle(func(_ context.Context, who string, body []byte) ([]byte, error) {
-				from = who
+				from <- who
 				return append([]byte("re "), body...), nil
 			})
 			connect(t, a, b)
@@ -29,8 +29,8 @@ func TestTwoNodesAskEachOther(t *testing.T) {
 			if err != nil || string(got) != "re hello" {
 				t.Fatalf("answer %q, %v", got, err)
 			}
-			if from != a.Self() {
-				t.Errorf("asked by %s, want %s", from, a.Self())
+			if who := <-from; who != a.Self() {
+				t.Errorf("asked by %s, want %s", who, a.Self())
 			}
 			mustAsk(t, b, a.Self(), "and back")
 			mustAsk(t, b, a.Self(), "")
