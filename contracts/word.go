@@ -62,6 +62,12 @@ type Word struct {
 	fields [][]byte
 }
 
+// Key is by what nodes know a channel of this contract: other than its id, no
+// channel of another contract or chain has the same.
+func (c Channels) Key(id Hash) Hash {
+	return Hash(crypto.Keccak256Hash(word(Units(c.ChainID)), addressWord(c.At), id[:]))
+}
+
 // The words about one channel. Each is good in one epoch.
 
 // ProofWord is a balance proof, signed by whose money it gives away.
@@ -95,6 +101,14 @@ func UnlockWord(channel Hash, epoch uint64, locks Hash, allowed Bits) Word {
 func DisposeWord(channel Hash, epoch uint64, l Lock) Word {
 	id := l.ID()
 	return Word{"Dispose(bytes32 channel,uint256 epoch,bytes32 lock)", [][]byte{channel[:], word(Units(epoch)), id[:]}}
+}
+
+// AnswerWord tells the other party what has become of its proofs: all up to nonce
+// are heard, and the one that stands has the nonce stands. Nobody brings it to the
+// contract; it is evidence between the two.
+func AnswerWord(channel Hash, epoch, nonce, stands uint64) Word {
+	return Word{"Answer(bytes32 channel,uint256 epoch,uint64 nonce,uint64 stands)",
+		[][]byte{channel[:], word(Units(epoch)), word(Units(nonce)), word(Units(stands))}}
 }
 
 // A Withdrawal takes money out of a channel without closing it. Balances are what

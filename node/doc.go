@@ -1,0 +1,14 @@
+// Package node is a payment node: it keeps its channels, pays through them, passes
+// on payments of others for a fee, and defends what it has on the chain.
+//
+//	      pay, open, close          messages            news of the chains
+//	user ────────────────▶ ┌──────────────────────┐ ◀──────────────────────
+//	                       │ decide   (ledger)    │
+//	                       │ store    one Change  │  one goroutine, one loop
+//	                       │ commit               │
+//	                       └──────┬───────────────┘
+//	                    act: lines (messages), carry (transactions)
+//
+// The one rule: nothing is said that is not stored. The loop takes in all that
+// waits, lets the ledger decide, and stores it together; then it speaks.
+package node
