@@ -87,7 +87,7 @@ func (c Claim) ID() Hash {
 	return Hash(crypto.Keccak256Hash(word(c.Transferred), c.Locks[:], word(c.Unlocked), word(Amount(c.Taken))))
 }
 
-// Bits are a set of places in a list of locks.
+// Bits are a set of places in a list of locks. In JSON they are a decimal string.
 type Bits struct{ n uint256.Int }
 
 // BitsOf is the set of these places, each below 256.
@@ -115,6 +115,12 @@ func (b Bits) Or(c Bits) (all Bits) {
 	all.n.Or(&b.n, &c.n)
 	return all
 }
+
+// MarshalText prints the number whose bit i is place i, in decimal.
+func (b Bits) MarshalText() ([]byte, error) { return Amount(b).MarshalText() }
+
+// UnmarshalText reads what MarshalText prints. Errors: ErrAmount.
+func (b *Bits) UnmarshalText(text []byte) error { return (*Amount)(b).UnmarshalText(text) }
 
 // Divide is what each party gets at settlement: what it has put in and been sent,
 // less what it has sent. It saturates at nothing and at all there is, always divides

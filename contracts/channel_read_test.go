@@ -2,9 +2,12 @@ package contracts_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/crypto"
@@ -144,6 +147,122 @@ func FuzzParseSignature(f *testing.F) {
 			t.Fatalf("%s, %v", who, err)
 		case bytes.Equal(raw, good) && who != alice:
 			t.Fatalf("signed by %s", who)
+		}
+	})
+}
+
+// A signature's text is one, and none other is read; of zeros it is that of none.
+func TestSignatureText(t *testing.T) {
+	digest := contracts.Hash(crypto.Keccak256([]byte("said")))
+	s, err := contracts.ParseSignature(sign(1, digest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, zeros := hex.EncodeToString(s[:]), strings.Repeat("0", 130)
+	high := strings.Repeat("f", 64)
+	for _, row := range []struct {
+		name, text string
+		want       error
+	}{
+		{"good", good, nil},
+		{"none", zeros, nil},
+		{"nothing", "", contracts.ErrSignature},
+		{"a digit less", good[:129], contracts.ErrSignature},
+		{"a byte less", good[:128], contracts.ErrSignature},
+		{"a byte more", good + "00", contracts.ErrSignature},
+		{"upper case", strings.ToUpper(good), contracts.ErrSignature},
+		{"one digit upper", strings.Replace(good, "b", "B", 1), contracts.ErrSignature},
+		{"marked", "0x" + good, contracts.ErrSignature},
+		{"marked in its place", "0x" + good[2:], contracts.ErrSignature},
+		{"not a digit", good[:129] + "g", contracts.ErrSignature},
+		{"v of 0 or 1", good[:128] + fmt.Sprintf("%02x", s[64]-27), contracts.ErrSignature},
+		{"v of 29", good[:128] + "1d", contracts.ErrSignature},
+		{"s in the upper half", good[:64] + high + good[128:], contracts.ErrSignature},
+		{"r of zero", zeros[:64] + good[64:], contracts.ErrSignature},
+		{"only v", zeros[:128] + "1b", contracts.ErrSignature},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			got := contracts.Signature{1}
+			err := got.UnmarshalText([]byte(row.text))
+			if !errors.Is(err, row.want) || err != nil && got != (contracts.Signature{1}) {
+				t.Fatalf("%x, %v", got, err)
+			}
+			if again, _ := got.MarshalText(); err == nil && string(again) != row.text {
+				t.Errorf("%s", again)
+			}
+		})
+	}
+}
+
+// FuzzSignatureText reads what was written, and nothing else.
+func FuzzSignatureText(f *testing.F) {
+	good := hex.EncodeToString(sign(1, contracts.Hash(crypto.Keccak256([]byte("said")))))
+	for _, v := range []string{"00", "1b", "1c", "1B", "1d"} {
+		f.Add([]byte(good[:128] + v))
+	}
+	f.Add(bytes.Repeat([]byte("0"), 130))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var s contracts.Signature
+		if err := s.UnmarshalText(text); err != nil {
+			if !errors.Is(err, contracts.ErrSignature) || s != (contracts.Signature{}) {
+				t.Fatalf("%x, %v", s, err)
+			}
+			return
+		}
+		if again, _ := s.MarshalText(); !bytes.Equal(again, text) {
+			t.Fatalf("%q reads as %s", text, again)
+		}
+		if parsed, err := contracts.ParseSignature(s[:]); s != (contracts.Signature{}) && (err != nil || parsed != s) {
+			t.Fatalf("%x, %v", s, err)
+		}
+	})
+}
+
+// Places are written as the number that has them as its bits.
+func TestBitsText(t *testing.T) {
+	for _, row := range []struct {
+		text string
+		want contracts.Bits
+		err  error
+	}{
+		{"0", contracts.Bits{}, nil},
+		{"1", contracts.BitsOf(0), nil},
+		{"5", contracts.BitsOf(0, 2), nil},
+		{most, all, nil},
+		{above, contracts.Bits{}, contracts.ErrAmount},
+		{"", contracts.Bits{}, contracts.ErrAmount},
+		{"05", contracts.Bits{}, contracts.ErrAmount},
+		{"-1", contracts.Bits{}, contracts.ErrAmount},
+		{"+1", contracts.Bits{}, contracts.ErrAmount},
+		{"0x5", contracts.Bits{}, contracts.ErrAmount},
+		{" 5", contracts.Bits{}, contracts.ErrAmount},
+		{"1e1", contracts.Bits{}, contracts.ErrAmount},
+	} {
+		var b contracts.Bits
+		if err := b.UnmarshalText([]byte(row.text)); !errors.Is(err, row.err) || b != row.want {
+			t.Errorf("%q: %v, %v", row.text, b, err)
+		}
+		if again, _ := row.want.MarshalText(); row.err == nil && string(again) != row.text {
+			t.Errorf("%s, want %s", again, row.text)
+		}
+	}
+}
+
+// FuzzBitsText reads what was written, and nothing else.
+func FuzzBitsText(f *testing.F) {
+	for _, s := range []string{"0", "1", "01", "-1", most, above, "1e3", ""} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var b contracts.Bits
+		if err := b.UnmarshalText(text); err != nil {
+			if !errors.Is(err, contracts.ErrAmount) || b != (contracts.Bits{}) {
+				t.Fatalf("%v, %v", b, err)
+			}
+			return
+		}
+		if again, _ := b.MarshalText(); !bytes.Equal(again, text) {
+			t.Fatalf("%q reads as %s", text, again)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package contracts
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -52,6 +53,30 @@ func (s Signature) Signer(digest Hash) (Address, error) {
 		return Address{}, fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	return crypto.PubkeyToAddress(*key), nil
+}
+
+// MarshalText prints 130 lower-case hex digits.
+func (s Signature) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, s[:]), nil }
+
+// UnmarshalText reads what MarshalText prints of a signature in the form of the
+// contract, or of the zero Signature, which stands for none. Errors: ErrSignature.
+func (s *Signature) UnmarshalText(text []byte) error {
+	var raw Signature
+	if len(text) != hex.EncodedLen(len(raw)) || bytes.ContainsAny(text, "ABCDEF") {
+		return fmt.Errorf("%w: %d characters, want %d lower-case hex digits", ErrSignature, len(text), hex.EncodedLen(len(raw)))
+	}
+	if _, err := hex.Decode(raw[:], text); err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	if raw != (Signature{}) {
+		if parsed, err := ParseSignature(raw[:]); err != nil {
+			return err
+		} else if parsed != raw {
+			return fmt.Errorf("%w: v is %d, want 27 or 28", ErrSignature, raw[64])
+		}
+	}
+	*s = raw
+	return nil
 }
 
 // A Word is something that a party signs for the contract: a kind, and what it
