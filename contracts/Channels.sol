@@ -173,7 +173,7 @@ contract Channels {
         keccak256("Proof(bytes32 channel,uint256 epoch,uint64 nonce,uint256 transferred,bytes32 locks)");
     bytes32 private constant UPDATE =
         keccak256("Update(bytes32 channel,uint256 epoch,uint64 nonce,uint256 transferred,bytes32 locks)");
-    bytes32 private constant UNLOCK = keccak256("Unlock(bytes32 channel,uint256 epoch,bytes32 locks,uint256 allowed)");
+    bytes32 private constant UNLOCK = keccak256("Unlock(bytes32 channel,uint256 epoch,bytes32 locks,uint256 take)");
     bytes32 private constant DISPOSE = keccak256("Dispose(bytes32 channel,uint256 epoch,bytes32 lock)");
     bytes32 private constant WITHDRAW = keccak256(
         "Withdraw(bytes32 channel,uint256 epoch,uint256 until,uint256 firstBalance,uint256 secondBalance,uint256 firstTakes,uint256 secondTakes)"
@@ -379,25 +379,21 @@ contract Channels {
     }
 
     /// Pays out locks of a party's list whose secrets were registered in time: those
-    /// of take, bit by bit. Who gets them sends it, or anyone with his mandate, which
-    /// says which; within the window, and again when more secrets have come.
+    /// of take, bit by bit. Who gets them sends it, or anyone with his mandate for
+    /// just these; within the window, and again when more secrets have come.
     function unlock(
         Name calldata n,
         bool byFirst,
         Claim calldata claim,
         Lock[] calldata locks,
         uint256 take,
-        uint256 allowed,
         Sig calldata mandate
     ) external {
         (bytes32 id, Channel storage c) = _find(n);
         _inWindow(c);
         _listed(c, byFirst, claim, locks);
         address to = byFirst ? n.second : n.first;
-        if (msg.sender != to) {
-            _signed(to, keccak256(abi.encode(UNLOCK, id, uint256(c.epoch), claim.locks, allowed)), mandate);
-            take = allowed; // all that it names: who brings it has no choice
-        }
+        if (msg.sender != to) _signed(to, keccak256(abi.encode(UNLOCK, id, uint256(c.epoch), claim.locks, take)), mandate);
         (uint256 sum, uint256 taken) = _inTime(locks, take & ~claim.taken);
         if (taken == 0) revert NothingToUnlock();
         sum = _plus(sum, claim.unlocked);

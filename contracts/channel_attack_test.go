@@ -95,7 +95,7 @@ func places() []place {
 			return h.do(carol, contracts.UpdateCall(h.n, w.p, good(h, w, alice, "proof"), s))
 		}},
 		{"unlock, mandate", "unlock", bob, func(h *hall, w wordsOfHall, s contracts.Signature) receipt {
-			return h.do(carol, contracts.UnlockCall(h.n, false, withAlicesWord(h, w), w.locks, all, all, s))
+			return h.do(carol, contracts.UnlockCall(h.n, false, withAlicesWord(h, w), w.locks, all, s))
 		}},
 		{"punish", "dispose", bob, func(h *hall, w wordsOfHall, s contracts.Signature) receipt {
 			c := h.unlocked(alice, withAlicesWord(h, w), w.locks...)
@@ -309,7 +309,7 @@ func TestDisposedLockIsNoTrap(t *testing.T) {
 		h.updated(w.p)
 		h.registered(secret(1))
 		for _, s := range []contracts.Signature{{}, h.signed(alice, w.of(h, "unlock")), disposed} {
-			h.refused(h.do(alice, contracts.UnlockCall(h.n, false, claim(w.p), w.locks, all, all, s)), "BadSignature")
+			h.refused(h.do(alice, contracts.UnlockCall(h.n, false, claim(w.p), w.locks, all, s)), "BadSignature")
 		}
 		h.refused(h.do(alice, contracts.PunishCall(h.n, false, claim(w.p), w.locks, 0, disposed)), "NotTaken")
 		h.settled(contracts.Claim{}, claim(w.p))
@@ -329,7 +329,7 @@ func TestOldMandatesFrameNobody(t *testing.T) {
 		h.registered(secret(1))
 		h.closed(alice, contracts.BalanceProof{})
 		h.must(h.do(alice, contracts.UpdateCall(h.n, w.p, h.said(alice, w.p), update)))
-		h.must(h.do(alice, contracts.UnlockCall(h.n, false, claim(w.p), w.locks, all, all, unlock)))
+		h.must(h.do(alice, contracts.UnlockCall(h.n, false, claim(w.p), w.locks, all, unlock)))
 		c := claim(w.p)
 		c.Unlocked, c.Taken = w.locks[0].Amount, contracts.BitsOf(0)
 		h.refused(h.do(alice, contracts.PunishCall(h.n, false, c, w.locks, 0, disposed)), "TooSoon")
@@ -341,7 +341,7 @@ func TestOldMandatesFrameNobody(t *testing.T) {
 }
 
 // Who has seen bob's mandate cannot unlock some of his locks, so that the call of
-// another for all of them fails.
+// another for all of them fails; and not more of them, either.
 func TestMandateGivesNoChoice(t *testing.T) {
 	inHall(t, func(t *testing.T, h *hall) {
 		locks := []contracts.Lock{promise(1, 5, 1000), promise(2, 7, 1000), promise(3, 11, 1000)}
@@ -349,9 +349,15 @@ func TestMandateGivesNoChoice(t *testing.T) {
 		h.registered(secret(1), secret(2), secret(3))
 		h.closed(alice, contracts.BalanceProof{})
 		h.updated(p)
-		m := h.signed(bob, contracts.UnlockWord(h.n.ID(), 0, p.Locks, all))
-		r := h.must(h.do(miner, contracts.UnlockCall(h.n, false, claim(p), locks, contracts.BitsOf(0), all, m)))
-		if e := h.events(r)[0]; e.Unlocked != units(23) || e.Taken != contracts.BitsOf(0, 1, 2) {
+		two := contracts.BitsOf(0, 1)
+		m := h.signed(bob, contracts.UnlockWord(h.n.ID(), 0, p.Locks, two))
+		unlock := func(take contracts.Bits) receipt {
+			return h.do(miner, contracts.UnlockCall(h.n, false, claim(p), locks, take, m))
+		}
+		for _, take := range []contracts.Bits{{}, contracts.BitsOf(0), contracts.BitsOf(1), contracts.BitsOf(0, 1, 2), contracts.BitsOf(0, 1, 3), all} {
+			h.refused(unlock(take), "BadSignature")
+		}
+		if e := h.events(h.must(unlock(two)))[0]; e.Unlocked != units(12) || e.Taken != two {
 			t.Errorf("unlocked %+v", e)
 		}
 	})
@@ -436,7 +442,7 @@ func TestLongestList(t *testing.T) {
 		disposed := h.signed(bob, contracts.DisposeWord(h.n.ID(), 0, locks[159]))
 		h.closed(bob, p)
 		m := h.signed(bob, contracts.UnlockWord(h.n.ID(), 0, p.Locks, all))
-		r := h.must(h.do(carol, contracts.UnlockCall(h.n, false, claim(p), locks, all, all, m)))
+		r := h.must(h.do(carol, contracts.UnlockCall(h.n, false, claim(p), locks, all, m)))
 		e := h.events(r)[0]
 		if r.gas > most || e.Unlocked != units(160) {
 			t.Errorf("unlock: %d gas, %s unlocked", r.gas, e.Unlocked)

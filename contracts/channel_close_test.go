@@ -120,24 +120,24 @@ func TestNotClosed(t *testing.T) {
 		lock, none := promise(1, 5, 1000), contracts.Signature{}
 		locks, p := []contracts.Lock{lock}, pay(1, 1, lock)
 		h.refused(h.do(bob, contracts.UpdateCall(h.n, p, h.said(alice, p), none)), "NotClosed")
-		h.refused(h.do(bob, contracts.UnlockCall(h.n, false, claim(p), locks, all, all, none)), "NotClosed")
+		h.refused(h.do(bob, contracts.UnlockCall(h.n, false, claim(p), locks, all, none)), "NotClosed")
 		h.refused(h.do(bob, contracts.PunishCall(h.n, false, claim(p), locks, 0, none)), "NotClosed")
 		h.refused(h.do(bob, contracts.SettleCall(h.n, contracts.Claim{}, contracts.Claim{})), "NotClosed")
 	})
 }
 
 type unlockCall struct {
-	from          contracts.Address
-	n             contracts.ChannelName
-	byFirst       bool
-	c             contracts.Claim
-	locks         []contracts.Lock
-	take, allowed contracts.Bits
-	mandate       contracts.Signature
+	from    contracts.Address
+	n       contracts.ChannelName
+	byFirst bool
+	c       contracts.Claim
+	locks   []contracts.Lock
+	take    contracts.Bits
+	mandate contracts.Signature
 }
 
 func (c *unlockCall) sign(h *hall, by contracts.Address) {
-	c.mandate = h.signed(by, contracts.UnlockWord(h.n.ID(), h.epoch, c.c.Locks, c.allowed))
+	c.mandate = h.signed(by, contracts.UnlockWord(h.n.ID(), h.epoch, c.c.Locks, c.take))
 }
 
 // Bob has closed with alice's word, which promises 5 and 7; carol unlocks both with
@@ -148,24 +148,27 @@ func TestUnlockRefuses(t *testing.T) {
 		h.registered(secret(1), secret(2))
 		p := pay(3, 40, locks...)
 		h.closed(bob, p)
-		c := unlockCall{carol, h.n, false, claim(p), locks, all, contracts.BitsOf(0, 1), contracts.Signature{}}
+		c := unlockCall{carol, h.n, false, claim(p), locks, contracts.BitsOf(0, 1), contracts.Signature{}}
 		c.sign(h, bob)
 		return c
 	}
 	send := func(h *hall, c unlockCall) receipt {
-		return h.do(c.from, contracts.UnlockCall(c.n, c.byFirst, c.c, c.locks, c.take, c.allowed, c.mandate))
+		return h.do(c.from, contracts.UnlockCall(c.n, c.byFirst, c.c, c.locks, c.take, c.mandate))
 	}
 	at := func(blocks uint64) func(*hall, *unlockCall) {
 		return func(h *hall, c *unlockCall) { h.height = h.channel().End + blocks }
 	}
 	bits := contracts.BitsOf
 	tried(t, good, send, []row[unlockCall]{
-		{"by bob, no mandate", func(h *hall, c *unlockCall) { c.from, c.mandate, c.allowed = bob, contracts.Signature{}, bits() }, ""},
+		{"by bob, no mandate", func(h *hall, c *unlockCall) { c.from, c.mandate = bob, contracts.Signature{} }, ""},
 		{"by alice, no mandate", func(h *hall, c *unlockCall) { c.from, c.mandate = alice, contracts.Signature{} }, "BadSignature"},
 		{"alice's mandate", func(h *hall, c *unlockCall) { c.sign(h, alice) }, "BadSignature"},
-		{"mandate for less", func(h *hall, c *unlockCall) { c.allowed = bits(0); c.sign(h, bob); c.allowed = bits(0, 1) }, "BadSignature"},
-		{"mandate for none of the list", func(h *hall, c *unlockCall) { c.allowed = bits(2, 255); c.sign(h, bob) }, "NothingToUnlock"},
-		{"who has a mandate has no choice", func(h *hall, c *unlockCall) { c.take = bits() }, ""},
+		{"mandate for one", func(h *hall, c *unlockCall) { c.take = bits(1); c.sign(h, bob) }, ""},
+		{"mandate for one, takes both", func(h *hall, c *unlockCall) { c.take = bits(0); c.sign(h, bob); c.take = bits(0, 1) }, "BadSignature"},
+		{"mandate for both, takes one", func(h *hall, c *unlockCall) { c.take = bits(0) }, "BadSignature"},
+		{"mandate for both, takes none", func(h *hall, c *unlockCall) { c.take = bits() }, "BadSignature"},
+		{"mandate for none of the list", func(h *hall, c *unlockCall) { c.take = bits(2, 255); c.sign(h, bob) }, "NothingToUnlock"},
+		{"by bob, whatever the mandate", func(h *hall, c *unlockCall) { c.from, c.take = bob, all }, ""},
 		{"mandate of another epoch", func(h *hall, c *unlockCall) { h.epoch = 1; c.sign(h, bob) }, "BadSignature"},
 		{"none taken", func(h *hall, c *unlockCall) { c.from, c.take = bob, bits() }, "NothingToUnlock"},
 		{"beyond the list", func(h *hall, c *unlockCall) { c.from, c.take = bob, bits(2, 255) }, "NothingToUnlock"},
@@ -236,7 +239,7 @@ func TestLocksBeyondTheBits(t *testing.T) {
 			h.meanwhile(func() {
 				p := pay(1, 0, row.locks...)
 				h.closed(bob, p)
-				h.refused(h.do(bob, contracts.UnlockCall(h.n, false, claim(p), row.locks, all, all, contracts.Signature{})), row.want)
+				h.refused(h.do(bob, contracts.UnlockCall(h.n, false, claim(p), row.locks, all, contracts.Signature{})), row.want)
 			})
 		}
 	})

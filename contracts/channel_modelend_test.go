@@ -146,11 +146,16 @@ func (m *channelModel) stepUpdate(t *rapid.T) {
 func (m *channelModel) stepUnlock(t *rapid.T) {
 	c, side := m.pick(t, hasLocks)
 	places := [][]int{{0, 1, 2}, {1, 3}, {0}, {2}}
-	take, allowed := places[throw(t, 2)], places[throw(t, 2)]
+	take := places[throw(t, 2)]
+	named := take
+	if sometimes(t, 3) {
+		named = places[throw(t, 2)]
+	}
 	claim, locks, to := c.claim(side), slices.Clone(c.locks[side]), c.party(1-side)
 	mandate, signed := m.sign(t, to, c.epoch, func(epoch uint64) contracts.Word {
-		return contracts.UnlockWord(c.n.ID(), epoch, claim.Locks, contracts.BitsOf(allowed...))
+		return contracts.UnlockWord(c.n.ID(), epoch, claim.Locks, contracts.BitsOf(named...))
 	})
+	signed = signed && slices.Equal(take, named)
 	sender := []contracts.Address{to, to, c.party(side), mallory}[throw(t, 2)]
 	good := !c.gone && c.end != 0 && m.height <= c.end && c.said[side] && len(locks) > 0 && (signed || sender == to)
 	if sometimes(t, 3) && len(locks) > 0 {
@@ -159,17 +164,13 @@ func (m *channelModel) stepUnlock(t *rapid.T) {
 	sum, taken := c.unlocked[side], slices.Clone(c.taken[side])
 	for i, l := range locks {
 		since := m.since[l.Hash]
-		mine := slices.Contains(allowed, i)
-		if sender == to {
-			mine = slices.Contains(take, i)
-		}
-		if mine && !slices.Contains(taken, i) && since != 0 && since <= l.Expiry {
+		if slices.Contains(take, i) && !slices.Contains(taken, i) && since != 0 && since <= l.Expiry {
 			amount, _ := l.Amount.Uint64()
 			sum, taken = sum+amount, append(taken, i)
 		}
 	}
 	good = good && len(taken) > len(c.taken[side])
-	r := m.do(sender, contracts.UnlockCall(c.n, side == 0, claim, locks, contracts.BitsOf(take...), contracts.BitsOf(allowed...), mandate))
+	r := m.do(sender, contracts.UnlockCall(c.n, side == 0, claim, locks, contracts.BitsOf(take...), mandate))
 	if !good {
 		m.agree(r, false)
 		return

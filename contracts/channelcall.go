@@ -135,9 +135,9 @@ func UpdateCall(n ChannelName, p BalanceProof, s, mandate Signature) []byte {
 
 // UnlockCall pays out those locks of take whose secrets are registered in time.
 // byFirst says whose locks they are. The other sends it, or anybody with its
-// mandate for allowed, which then counts in place of take.
-func UnlockCall(n ChannelName, byFirst bool, c Claim, locks []Lock, take, allowed Bits, mandate Signature) []byte {
-	return channels.call("unlock", n.pack(), byFirst, c.pack(), packLocks(locks), take.n.ToBig(), allowed.n.ToBig(), mandate.pack())
+// mandate for take; to it, the mandate may be zero.
+func UnlockCall(n ChannelName, byFirst bool, c Claim, locks []Lock, take Bits, mandate Signature) []byte {
+	return channels.call("unlock", n.pack(), byFirst, c.pack(), packLocks(locks), take.n.ToBig(), mandate.pack())
 }
 
 // PunishCall shows that lock i was paid out though it had been disposed of. The list

@@ -119,14 +119,14 @@ func TestChannelByDelegate(t *testing.T) {
 		h.closed(bob, contracts.BalanceProof{})
 		h.must(h.do(carol, contracts.UpdateCall(h.n, p, h.said(bob, p), h.mandate(alice, p))))
 		h.registered(secret(1))
-		allowed := contracts.BitsOf(0)
-		m := h.signed(alice, contracts.UnlockWord(h.n.ID(), 0, p.Locks, allowed))
-		r := h.must(h.do(carol, contracts.UnlockCall(h.n, true, claim(p), []contracts.Lock{lock}, all, allowed, m)))
-		if e := h.events(r)[0]; e.Unlocked != units(4) || e.Taken != allowed || !e.ByFirst {
+		take := contracts.BitsOf(0)
+		m := h.signed(alice, contracts.UnlockWord(h.n.ID(), 0, p.Locks, take))
+		r := h.must(h.do(carol, contracts.UnlockCall(h.n, true, claim(p), []contracts.Lock{lock}, take, m)))
+		if e := h.events(r)[0]; e.Unlocked != units(4) || e.Taken != take || !e.ByFirst {
 			t.Errorf("%+v", e)
 		}
 		b := claim(p)
-		b.Unlocked, b.Taken = units(4), allowed
+		b.Unlocked, b.Taken = units(4), take
 		h.settled(b, contracts.Claim{})
 		h.wants(alice, 900+10+6+4)
 		h.wants(carol, 990)

@@ -141,7 +141,7 @@ func (h *hall) registered(secrets ...contracts.Secret) receipt {
 // unlocked unlocks all that it can of someone's list, by who gets it.
 func (h *hall) unlocked(of contracts.Address, c contracts.Claim, locks ...contracts.Lock) contracts.Claim {
 	h.Helper()
-	r := h.must(h.do(h.other(of), contracts.UnlockCall(h.n, of == h.n.First, c, locks, all, contracts.Bits{}, contracts.Signature{})))
+	r := h.must(h.do(h.other(of), contracts.UnlockCall(h.n, of == h.n.First, c, locks, all, contracts.Signature{})))
 	e := h.events(r)[0]
 	c.Unlocked, c.Taken = e.Unlocked, e.Taken
 	return c

@@ -110,13 +110,14 @@ func proofFields(channel Hash, epoch uint64, p BalanceProof) [][]byte {
 	return [][]byte{channel[:], word(Units(epoch)), word(Units(p.Nonce)), word(p.Transferred), p.Locks[:]}
 }
 
-// UnlockWord lets anyone unlock the locks in allowed of the list with this root, as
-// far as their secrets are registered; signed by who gets them. Whoever has the word can have its signer
-// punished if one of these locks is disposed of later: allow only locks whose secret
+// UnlockWord lets anyone unlock the locks in take of the list with this root, as far
+// as their secrets are registered, and no other choice of them; signed by who gets
+// them. Whoever has the word can have its signer
+// punished if one of these locks is disposed of later: take only locks whose secret
 // is known, and dispose of none of them.
-func UnlockWord(channel Hash, epoch uint64, locks Hash, allowed Bits) Word {
-	return Word{"Unlock(bytes32 channel,uint256 epoch,bytes32 locks,uint256 allowed)",
-		[][]byte{channel[:], word(Units(epoch)), locks[:], word(Amount(allowed))}}
+func UnlockWord(channel Hash, epoch uint64, locks Hash, take Bits) Word {
+	return Word{"Unlock(bytes32 channel,uint256 epoch,bytes32 locks,uint256 take)",
+		[][]byte{channel[:], word(Units(epoch)), locks[:], word(Amount(take))}}
 }
 
 // DisposeWord gives up a lock, signed by who would get it. Who unlocks it
