@@ -82,7 +82,8 @@ type Claim struct {
 	Taken       Bits   // which of the list
 }
 
-// ID is how the contract keeps the claim; a zero claim it does not keep.
+// ID is how the contract keeps the claim of a party whose word was brought, even when
+// it says zero; of any other it keeps the zero hash.
 func (c Claim) ID() Hash {
 	return Hash(crypto.Keccak256Hash(word(c.Transferred), c.Locks[:], word(c.Unlocked), word(Amount(c.Taken))))
 }

@@ -102,6 +102,20 @@ func TestChannelEndsInSilence(t *testing.T) {
 	})
 }
 
+// A word that gives nothing, as after a lock that was disposed of, is kept like
+// others, and is not silence.
+func TestWordOfNothingIsKept(t *testing.T) {
+	inHall(t, func(t *testing.T, h *hall) {
+		h.closed(bob, pay(2, 0))
+		if s := h.channel(); s.SecondClaim != (contracts.Claim{}).ID() || !s.FirstClaim.IsZero() {
+			t.Errorf("%+v", s)
+		}
+		h.settled(contracts.Claim{}, contracts.Claim{})
+		h.wants(alice, 1000)
+		h.wants(bob, 1000)
+	})
+}
+
 // A delegate opens for alice, funds, updates and unlocks, all with her signed word.
 func TestChannelByDelegate(t *testing.T) {
 	inHall(t, func(t *testing.T, h *hall) {
