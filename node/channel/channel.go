@@ -26,6 +26,7 @@ package channel
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"photon/contracts"
 	"photon/node/message"
@@ -45,6 +46,7 @@ var (
 	ErrMessage   = errors.New("message that does not fit")
 	ErrBusy      = errors.New("a withdrawal or an ending is under way")
 	ErrFrozen    = errors.New("channel is frozen")
+	ErrEvent     = errors.New("not an event of this channel")
 )
 
 // Status is as the chain has it.
@@ -84,7 +86,7 @@ type Channel struct {
 	Us       Ours                  `json:"us"`
 	Them     Theirs                `json:"them"`
 	Wish     *Wish                 `json:"wish,omitempty"`   // what our user wants done with it
-	Accord   *Accord               `json:"accord,omitempty"` // what we have signed, of a withdrawal or an ending
+	Accord   *Accord               `json:"accord,omitempty"` // a withdrawal or an ending under way
 	Law      *Law                  `json:"law,omitempty"`    // since it was closed
 	Paid     [2]contracts.Amount   `json:"paid,omitempty"`   // at settlement: us, them
 	Behind   bool                  `json:"behind,omitempty"` // we have lost data: nothing is said before the partner has told us where we stood
@@ -95,8 +97,9 @@ type Channel struct {
 // Ours is our side: what we have put in, and what we have said of it.
 type Ours struct {
 	Deposit  contracts.Amount       `json:"deposit"`
-	Proof    contracts.BalanceProof `json:"proof"` // what stands; zero when nothing does
-	Locks    []contracts.Lock       `json:"locks"` // of Proof
+	Proof    contracts.BalanceProof `json:"proof"`  // what stands; zero when nothing does
+	Locks    []contracts.Lock       `json:"locks"`  // of Proof
+	Listed   uint64                 `json:"listed"` // nonce of the last record that led to Locks
 	Flight   []Flown                `json:"flight"`
 	Queue    []message.Change       `json:"queue"`
 	Queued   contracts.Amount       `json:"queued"`   // sum of what the queue pays and promises
@@ -112,6 +115,7 @@ type Flown struct {
 	Changes []message.Change       `json:"changes"`
 	Proof   contracts.BalanceProof `json:"proof"`
 	Locks   []contracts.Lock       `json:"locks"`
+	Listed  uint64                 `json:"listed"`
 }
 
 // Theirs is the partner's side, as far as he has told us.
@@ -136,6 +140,7 @@ type Note struct {
 	Dated    uint64               `json:"dated,omitempty"`    // block in which the secret was registered
 	Disposed message.Reason       `json:"disposed,omitempty"` // why it was, by whom it was promised to
 	Disposal *contracts.Signature `json:"disposal,omitempty"` // of our lock: what the partner signed
+	Returned bool                 `json:"returned,omitempty"` // our promise was refused, and is in no list of ours that stands
 }
 
 // Now is the time that comes in with an event.
@@ -143,6 +148,102 @@ type Now struct {
 	Height  uint64 // of the newest block that we know
 	Through uint64 // of the newest whose events we have
 	Stale   bool   // so old that nobody may promise anything on its word
+}
+
+// New makes a channel of its Opened event. Errors: ErrEvent.
+func New(contract contracts.Channels, chain contracts.Chain, rules Rules, self contracts.Address, e Happened) (Channel, error) {
+	name := contracts.NameChannel(e.Token, e.First, e.Second, e.Block)
+	if e.Kind != contracts.ChannelOpened || name.First != e.First || name.ID() != e.ID || (self != e.First && self != e.Second) {
+		return Channel{}, fmt.Errorf("%w: %s of %s, opened in block %d", ErrEvent, e.Kind, e.ID, e.Block)
+	}
+	c := Channel{
+		Key: contract.Key(e.ID), Contract: contract, Chain: chain, Name: name, First: self == e.First, Window: e.Window,
+		Rules: rules, Status: Open, Epoch: e.Epoch, Version: 1,
+	}
+	if c.Them.Party = e.First; c.First {
+		c.Them.Party = e.Second
+	}
+	return c, nil
+}
+
+// Apply lets e happen. Errors, after which c is as it was: those that e names.
+func (c Channel) Apply(now Now, e Event) (Channel, []Effect, error) {
+	d, effects, err := c.apply(now, e)
+	if err != nil || d.Version == c.Version {
+		return d, effects, err
+	}
+	d, more := d.propose(now)
+	broken := d.check()
+	if d.Status != c.Status && !slices.Contains(moves[c.Status], d.Status) {
+		broken = fmt.Sprintf("%s became %s", c.Status, d.Status)
+	}
+	if broken != "" && d.Frozen == "" {
+		d.Frozen = broken
+	}
+	return d, append(effects, more...), nil
+}
+
+func (c Channel) apply(now Now, e Event) (Channel, []Effect, error) {
+	switch e := e.(type) {
+	case Say:
+		return c.say(now, e.Change)
+	case Flush:
+		return c.flush(now)
+	case Know:
+		return c.know(e.Secret)
+	case GiveUp:
+		return c.giveUp(e)
+	case Ask:
+		return c.ask(now, e.Wish)
+	case Tick:
+		return c.tick(now)
+	case Heard:
+		return c.heard(now, e)
+	case Meet:
+		return c.meet()
+	case Happened:
+		return c.happened(now, e)
+	case Registered:
+		return c.registered(now, e)
+	case Found:
+		return c.found(e.Locks)
+	}
+	return c.refuse(ErrEvent, "%T", e)
+}
+
+// heard is a message of the partner. Those of an older epoch are void; one of a
+// newer says that our view of the chain is behind, and he will hear so.
+func (c Channel) heard(now Now, e Heard) (Channel, []Effect, error) {
+	if e.Message.About() != c.Key {
+		return c.refuse(ErrMessage, "it is about %s", e.Message.About())
+	}
+	switch m := e.Message.(type) {
+	case message.Update:
+		return c.update(now, m, e.Reason, e.Culprit)
+	case message.Answer:
+		return c.answered(now, m)
+	case message.Reveal:
+		return c.reveal(now, m.Secret)
+	case message.Dispose:
+		return c.disposed(now, m)
+	case message.Sync:
+		return c.sync(now, m)
+	case message.State:
+		return c.restore(m)
+	case message.Withdraw:
+		return c.withdraw(now, m)
+	case message.End:
+		return c.end(now, m)
+	case message.Decline:
+		return c.declined(m)
+	}
+	return c.refuse(ErrMessage, "%T", e.Message)
+}
+
+// with is c changed, with effects.
+func (c Channel) with(effects ...Effect) (Channel, []Effect, error) {
+	c.Version++
+	return c, effects, nil
 }
 
 // Us and them, in words.

@@ -38,7 +38,11 @@ type Tick struct{}
 // A Heard is a message of the partner. Who has sent it is proved; what is signed in
 // it is not. Errors: ErrSignature, ErrMessage, ErrLock, after which nothing has
 // changed.
-type Heard struct{ Message message.Message }
+type Heard struct {
+	Message message.Message
+	Reason  message.Reason // why the ledger does not want an update, for its Culprit; empty is no objection
+	Culprit contracts.Hash
+}
 
 // A Meet says that the partner can be reached (again): where we stand is told, and
 // what is not answered comes again.
@@ -86,6 +90,7 @@ type Tell struct{ Message message.Message }
 // which a list of locks is found again: see [ListWith].
 type Record struct {
 	Nonce   uint64
+	After   uint64           // nonce of the record that it builds on; 0 is none
 	Changes []message.Change // without payments
 }
 
@@ -177,14 +182,15 @@ const (
 	Ending      WishKind = "end"
 )
 
-// An Accord is a withdrawal or an ending that we have signed: it may be brought to
-// the contract as long as it is good, and until then or until it is done nothing
-// else is said.
+// An Accord is a withdrawal or an ending that one side has proposed. The other signs
+// first, and from then on it may be brought to the contract until it is good no
+// more: so long nothing else is said.
 type Accord struct {
 	Withdrawal *contracts.Withdrawal `json:"withdrawal,omitempty"`
 	Ending     *contracts.Ending     `json:"ending,omitempty"`
-	Ours       bool                  `json:"ours"`             // we proposed it
-	Theirs     *contracts.Signature  `json:"theirs,omitempty"` // the partner's, once we have it
+	Ours       bool                  `json:"ours"`               // we proposed it
+	Theirs     *contracts.Signature  `json:"theirs,omitempty"`   // the partner's, once we have it
+	Declined   message.Reason        `json:"declined,omitempty"` // why he does not; another is proposed with the next block
 }
 
 // Law is what the contract holds of the channel since it was closed.
@@ -192,6 +198,7 @@ type Law struct {
 	ByUs   bool             `json:"byUs"`  // we closed
 	End    uint64           `json:"end"`   // last block of the window
 	Nonce  uint64           `json:"nonce"` // of what the one who closed has said
+	Said   uint64           `json:"said"`  // nonce of our claim
 	Ours   contracts.Claim  `json:"ours"`  // what we have said
 	Theirs contracts.Claim  `json:"theirs"`
 	Locks  []contracts.Lock `json:"locks"` // of our claim, once found

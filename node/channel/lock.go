@@ -1,0 +1,231 @@
+package channel
+
+import (
+	"slices"
+
+	"photon/contracts"
+	"photon/node/message"
+)
+
+// note is the place of the note on a lock, or -1.
+func note(notes []Note, id contracts.Hash) int {
+	return slices.IndexFunc(notes, func(n Note) bool { return n.ID == id })
+}
+
+// find is the place of a lock in a list, or -1.
+func find(locks []contracts.Lock, id contracts.Hash) int {
+	return slices.IndexFunc(locks, func(l contracts.Lock) bool { return l.ID() == id })
+}
+
+// changed is a copy of notes in which the one at i is as change makes it.
+func changed(notes []Note, i int, change func(*Note)) []Note {
+	notes = slices.Clone(notes)
+	change(&notes[i])
+	return notes
+}
+
+// without is a copy of notes less the one at i.
+func without(notes []Note, i int) []Note {
+	return append(notes[:i:i], notes[i+1:]...)
+}
+
+// know shows the partner the secret of what he has promised us.
+func (c Channel) know(s contracts.Secret) (Channel, []Effect, error) {
+	hash, found := s.Hash(), false
+	for i, n := range c.Them.Notes {
+		if n.Lock.Hash != hash || n.Disposed != "" || find(c.Them.Locks, n.ID) < 0 {
+			continue
+		}
+		found = true
+		if n.Secret == nil {
+			c.Them.Notes = changed(c.Them.Notes, i, func(n *Note) { n.Secret = &s })
+		}
+	}
+	if !found {
+		return c.refuse(ErrLock, "of hash %s", hash)
+	}
+	return c.with(Tell{message.Reveal{Channel: c.Key, Secret: s}})
+}
+
+// giveUp disposes of what the partner has promised us.
+func (c Channel) giveUp(e GiveUp) (Channel, []Effect, error) {
+	i := note(c.Them.Notes, e.Lock)
+	if i < 0 || find(c.Them.Locks, e.Lock) < 0 {
+		return c.refuse(ErrLock, "%s", e.Lock)
+	}
+	switch n := c.Them.Notes[i]; {
+	case n.Secret != nil:
+		return c.refuse(ErrLock, "%s is ours to take", e.Lock)
+	case n.Disposed != "":
+		return c, []Effect{Tell{c.disposal(n.Lock, n.Disposed)}}, nil
+	}
+	c.Them.Notes = changed(c.Them.Notes, i, func(n *Note) { n.Disposed = e.Reason })
+	return c.with(Tell{c.disposal(c.Them.Notes[i].Lock, e.Reason)})
+}
+
+// reveal is the partner's secret of locks that we promised. After their time he must
+// have registered it, and the chain tells us.
+func (c Channel) reveal(now Now, s contracts.Secret) (Channel, []Effect, error) {
+	hash, found := s.Hash(), false
+	var effects []Effect
+	for i, n := range c.Us.Notes {
+		if n.Lock.Hash != hash {
+			continue
+		}
+		found = true
+		if n.Secret == nil && n.Disposal == nil && !n.Returned && now.Height <= n.Lock.Expiry {
+			c.Us.Notes = changed(c.Us.Notes, i, func(n *Note) { n.Secret = &s })
+			effects = append(effects, Learned{n.Lock, s})
+		}
+	}
+	if !found {
+		return c.refuse(ErrLock, "of hash %s", hash)
+	}
+	if len(effects) == 0 {
+		return c, nil, nil // known, given up, or too late
+	}
+	return c.tend(now).with(effects...)
+}
+
+// disposed is the partner's word that he takes nothing of a lock that we promised.
+func (c Channel) disposed(now Now, m message.Dispose) (Channel, []Effect, error) {
+	if m.Epoch != c.Epoch {
+		return c.refuse(ErrEpoch, "disposal of epoch %d, ours is %d", m.Epoch, c.Epoch)
+	}
+	i := note(c.Us.Notes, m.Lock.ID())
+	if i < 0 {
+		return c.refuse(ErrLock, "%s", m.Lock.ID())
+	}
+	if c.Us.Notes[i].Disposal != nil {
+		return c, nil, nil
+	}
+	if !c.signed(m.Signature, contracts.DisposeWord(c.Name.ID(), m.Epoch, m.Lock)) {
+		return c.refuse(ErrSignature, "disposal of %s", m.Lock.ID())
+	}
+	learned := c.Us.Notes[i].Secret != nil
+	c.Us.Notes = changed(c.Us.Notes, i, func(n *Note) { n.Disposal, n.Disposed = &m.Signature, m.Reason })
+	if learned {
+		return c.with() // he has it in hand; that he signs it away now changes nothing for others
+	}
+	return c.tend(now).with(GaveUp{m.Lock, m.Reason})
+}
+
+// registered is a secret that the chain has dated. Whoever registered it, a lock of
+// that hash is as good as paid if it was in time and nobody has given it up.
+func (c Channel) registered(now Now, e Registered) (Channel, []Effect, error) {
+	hash := e.Secret.Hash()
+	var effects []Effect
+	var touched bool
+	for i, n := range c.Us.Notes {
+		if n.Lock.Hash != hash || n.Dated != 0 {
+			continue
+		}
+		touched = true
+		inTime := e.Block <= n.Lock.Expiry
+		if inTime && n.Secret == nil && n.Disposal == nil {
+			effects = append(effects, Learned{n.Lock, e.Secret})
+		}
+		c.Us.Notes = changed(c.Us.Notes, i, func(n *Note) {
+			if n.Dated = e.Block; inTime {
+				n.Secret = &e.Secret
+			}
+		})
+	}
+	for i, n := range c.Them.Notes {
+		if n.Lock.Hash != hash || n.Dated != 0 {
+			continue
+		}
+		touched = true
+		inTime := e.Block <= n.Lock.Expiry && n.Disposed == ""
+		c.Them.Notes = changed(c.Them.Notes, i, func(n *Note) {
+			if n.Dated = e.Block; inTime {
+				n.Secret = &e.Secret
+			}
+		})
+		if inTime && c.Status == Open && find(c.Them.Locks, n.ID) >= 0 {
+			effects = append(effects, Tell{message.Reveal{Channel: c.Key, Secret: e.Secret}})
+		}
+	}
+	if !touched {
+		return c, nil, nil
+	}
+	return c.tend(now).with(effects...)
+}
+
+// Due reports whether time has something to do here.
+func (c Channel) Due(now Now) bool {
+	return len(c.Us.Notes)+len(c.Them.Notes)+len(c.Us.Queue) > 0 || c.Wish != nil || c.Accord != nil || c.Law != nil && c.Status != Settled
+}
+
+// tick lets time pass: what must end is queued, what is over is forgotten, and what
+// was wished for too long is given up.
+func (c Channel) tick(now Now) (Channel, []Effect, error) {
+	d, effects := c.tend(now).forget(now)
+	d, more := d.patience(now)
+	effects = append(effects, more...)
+	if len(effects) == 0 && len(d.Us.Queue) == len(c.Us.Queue) && len(d.Us.Notes) == len(c.Us.Notes) &&
+		len(d.Them.Notes) == len(c.Them.Notes) && d.Accord == c.Accord && d.Wish == c.Wish {
+		return c, nil, nil
+	}
+	return d.with(effects...)
+}
+
+// tend queues the end of every lock of ours that has come to it. A lock whose secret
+// was shown is paid, one that was disposed of is dropped, and one whose time is over,
+// with nobody having registered its secret, is dropped some blocks later.
+func (c Channel) tend(now Now) Channel {
+	if c.Status != Open || c.Us.Rest != 0 && now.Height <= c.Us.Rest {
+		return c
+	}
+	_, locks := c.tip()
+	for _, l := range locks {
+		id := l.ID()
+		i := note(c.Us.Notes, id)
+		if i < 0 || slices.ContainsFunc(c.Us.Queue, func(x message.Change) bool { return x.Subject() == id }) {
+			continue
+		}
+		switch n := c.Us.Notes[i]; {
+		case n.Disposal != nil:
+			c.Us.Queue = append(c.Us.Queue, message.Change{Drop: &message.Drop{Lock: id}})
+		case n.Secret != nil:
+			c.Us.Queue = append(c.Us.Queue, message.Change{Unlock: &message.Unlock{Lock: id, Secret: *n.Secret}})
+		case now.Through >= l.Expiry+c.Rules.Grace:
+			c.Us.Queue = append(c.Us.Queue, message.Change{Drop: &message.Drop{Lock: id}})
+		}
+	}
+	return c
+}
+
+// forget drops notes on locks that are in no list and can be worth nothing any more:
+// their time is over and the secret was not registered in it. What the partner
+// disposed of and somebody registered stays, to punish him.
+func (c Channel) forget(now Now) (Channel, []Effect) {
+	var effects []Effect
+	_, tip := c.tip()
+	ours := c.Us.Notes[:0:0]
+	for _, n := range c.Us.Notes {
+		claimable := n.Dated != 0 && n.Dated <= n.Lock.Expiry
+		if claimable || now.Through < n.Lock.Expiry || find(tip, n.ID) >= 0 || find(c.Us.Locks, n.ID) >= 0 || c.queued(n.ID) {
+			ours = append(ours, n)
+		} else if n.Returned && n.Disposal == nil {
+			effects = append(effects, Lapsed{n.Lock, true})
+		}
+	}
+	theirs := c.Them.Notes[:0:0]
+	for _, n := range c.Them.Notes {
+		if now.Through < n.Lock.Expiry || find(c.Them.Locks, n.ID) >= 0 {
+			theirs = append(theirs, n)
+		}
+	}
+	if c.Us.Notes, c.Them.Notes = ours, theirs; len(ours) == 0 {
+		c.Us.Notes = nil
+	}
+	if len(theirs) == 0 {
+		c.Them.Notes = nil
+	}
+	return c, effects
+}
+
+func (c Channel) queued(lock contracts.Hash) bool {
+	return slices.ContainsFunc(c.Us.Queue, func(x message.Change) bool { return x.Subject() == lock })
+}
