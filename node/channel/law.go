@@ -65,7 +65,7 @@ func (c Channel) renewed(e Happened) (Channel, []Effect, error) {
 		return c.refuse(ErrEpoch, "withdrawn into epoch %d, we are in %d", e.Epoch, c.Epoch)
 	}
 	var effects []Effect
-	if w := c.Wish; w != nil && w.Kind == Withdrawing {
+	if w := c.Wish; w != nil && w.Kind == Withdrawing && c.Accord != nil && c.Accord.Ours {
 		c.Wish = nil
 		effects = append(effects, Ended{Wish: *w})
 	}
