@@ -37,7 +37,7 @@ func (n ChannelName) ID() Hash {
 //
 // Source: Channels.sol, Proof.
 type BalanceProof struct {
-	Nonce       uint64 // from 1 on, without gaps
+	Nonce       uint64 // from 1 on; the greater, the newer
 	Transferred Amount // sum of all that was sent, it never falls
 	Locks       Hash   // LocksRoot of the promises that are open
 }

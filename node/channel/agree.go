@@ -58,7 +58,7 @@ func (c Channel) propose(now Now) (Channel, []Effect) {
 		}
 		return c, c.proposal()
 	}
-	if mine.Less(c.Wish.Take) {
+	if mine.Less(c.Wish.Take.Plus(c.Us.Queued)) {
 		w := *c.Wish
 		c.Wish = nil
 		return c, []Effect{Ended{w, message.Capacity}}

@@ -262,10 +262,15 @@ func (c Channel) Self() contracts.Address {
 // Asset is what the channel holds.
 func (c Channel) Asset() contracts.Asset { return contracts.Asset{Chain: c.Chain, Token: c.Name.Token} }
 
-// Sendable is what we could send or promise now.
+// Sendable is what we could send or promise now. What is to be withdrawn is none of
+// it.
 func (c Channel) Sendable() contracts.Amount {
 	proof, locks := c.tip()
-	return rest(c.Us.Deposit.Plus(c.Them.Proof.Transferred), proof.Transferred.Plus(sum(locks)).Plus(c.Us.Queued))
+	bound := proof.Transferred.Plus(sum(locks)).Plus(c.Us.Queued)
+	if c.Wish != nil {
+		bound = bound.Plus(c.Wish.Take)
+	}
+	return rest(c.Us.Deposit.Plus(c.Them.Proof.Transferred), bound)
 }
 
 // Receivable is what the partner could send or promise, as far as we know.

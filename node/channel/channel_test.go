@@ -100,7 +100,8 @@ func TestUpdateIsRefused(t *testing.T) {
 	}{
 		{"good", nil, "", false},
 		{"an unknown base", func(_ *pair, u *message.Update) { u.After = 7 }, message.Base, false},
-		{"a nonce left out", func(_ *pair, u *message.Update) { u.Proof.Nonce++ }, "", true},
+		{"a nonce passed over", func(_ *pair, u *message.Update) { u.Proof.Nonce++ }, "", false},
+		{"one before it was lost", func(_ *pair, u *message.Update) { u.Proof.Nonce, u.After = 2, 1 }, "", true},
 		{"transferred one more", func(_ *pair, u *message.Update) { u.Proof.Transferred = contracts.Units(11) }, message.Unfit, false},
 		{"transferred one less", func(_ *pair, u *message.Update) { u.Proof.Transferred = contracts.Units(9) }, message.Unfit, false},
 		{"other locks", func(_ *pair, u *message.Update) { u.Proof.Locks[3]++ }, message.Unfit, false},
@@ -111,7 +112,9 @@ func TestUpdateIsRefused(t *testing.T) {
 		{"a lock of nothing", func(p *pair, u *message.Update) { u.Changes[2].Promise.Lock.Amount = contracts.Amount{} }, message.Unfit, false},
 		{"the same lock twice", func(p *pair, u *message.Update) { u.Changes[2].Promise.Lock = u.Changes[1].Promise.Lock }, message.Disposed, false},
 		{"a lock beyond the window", func(p *pair, u *message.Update) { u.Changes[2].Promise.Lock.Expiry = 1101 }, message.Unfit, false},
-		{"an unlock of nothing", func(p *pair, u *message.Update) { u.Changes = append(u.Changes, message.Change{Unlock: &message.Unlock{Lock: id(1)}}) }, message.Unfit, false},
+		{"an unlock of nothing", func(p *pair, u *message.Update) {
+			u.Changes = append(u.Changes, message.Change{Unlock: &message.Unlock{Lock: id(1)}})
+		}, message.Unfit, false},
 		{"an unlock with another secret", func(p *pair, u *message.Update) {
 			u.Changes = append(u.Changes, message.Change{Unlock: &message.Unlock{Lock: u.Changes[1].Promise.Lock.ID(), Secret: secret(2)}})
 		}, message.Unfit, false},
@@ -146,7 +149,7 @@ func TestUpdateIsRefused(t *testing.T) {
 				}
 				return
 			}
-			if after.Them.Heard != 1 || after.Them.Reason != r.want {
+			if after.Them.Heard != u.Proof.Nonce || after.Them.Reason != r.want {
 				t.Errorf("heard %d, refused for %q, want %q", after.Them.Heard, after.Them.Reason, r.want)
 			}
 			if r.want != "" && (after.Them.Proof != before.Them.Proof || len(after.Them.Locks) != 0 || after.Sendable() != before.Sendable()) {

@@ -19,12 +19,12 @@ func (c Channel) update(now Now, u message.Update, objection message.Reason, cul
 		return c, []Effect{Tell{c.where(true)}}, nil // one of us does not know yet of a withdrawal
 	case u.Proof.Nonce <= c.Them.Heard:
 		return c, []Effect{Tell{c.answer()}}, nil // told before
-	case u.Proof.Nonce != c.Them.Heard+1:
-		return c, []Effect{Tell{c.where(false)}}, nil // something was lost
+	case u.Proof.Nonce != c.Them.Heard+1 && u.After != c.Them.Proof.Nonce:
+		return c, []Effect{Tell{c.where(false)}}, nil // what it builds on was lost; what it passes over fell with a refused one
 	case !c.signed(u.Signature, contracts.ProofWord(c.Name.ID(), u.Epoch, u.Proof)):
 		return c.refuse(ErrSignature, "update %d", u.Proof.Nonce)
 	}
-	c.Them.Heard++
+	c.Them.Heard = u.Proof.Nonce
 	if why, who := c.unwelcome(now, u, objection, culprit); why != "" {
 		return c.reject(u, why, who)
 	}

@@ -6,13 +6,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"testing"
 
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"photon/contracts"
 	"photon/node/message"
 )
+
+// A tb is a test, or a run of a property.
+type tb interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Errorf(string, ...any)
+}
 
 // A side is one party with its channel, and what it has been told.
 type side struct {
@@ -27,7 +34,7 @@ func (s *side) self() contracts.Address { return crypto.PubkeyToAddress(s.key.Pu
 // A pair is one channel with both of its parties, and the messages between them:
 // ways[0] are those on their way to the second side.
 type pair struct {
-	t     testing.TB
+	t     tb
 	sides [2]*side
 	ways  [2][]message.Message
 	now   Now
@@ -37,7 +44,7 @@ var rules = Rules{Reveal: 10, Punish: 20, Grace: 2}
 
 const window = 100
 
-func key(t testing.TB, name string) *ecdsa.PrivateKey {
+func key(t tb, name string) *ecdsa.PrivateKey {
 	t.Helper()
 	seed := sha256.Sum256([]byte(name))
 	k, err := crypto.ToECDSA(seed[:])
@@ -52,7 +59,7 @@ func secret(n int) contracts.Secret { return sha256.Sum256(fmt.Append(nil, "secr
 func id(n int) contracts.Hash { return sha256.Sum256(fmt.Append(nil, "payment ", n)) }
 
 // newPair opens a channel in block 1 and puts a and b into it; the chain is at 1000.
-func newPair(t testing.TB, a, b uint64) *pair {
+func newPair(t tb, a, b uint64) *pair {
 	t.Helper()
 	p := &pair{t: t, now: Now{Height: 1000, Through: 990}}
 	p.sides = [2]*side{{key: key(t, "alice")}, {key: key(t, "bob")}}
@@ -123,7 +130,7 @@ func (p *pair) apply(i int, e Event) error {
 	return nil
 }
 
-func encode(t testing.TB, c Channel) string {
+func encode(t tb, c Channel) string {
 	t.Helper()
 	b, err := json.Marshal(c)
 	if err != nil {

@@ -201,11 +201,10 @@ func (c Channel) tend(now Now) Channel {
 // disposed of and somebody registered stays, to punish him.
 func (c Channel) forget(now Now) (Channel, []Effect) {
 	var effects []Effect
-	_, tip := c.tip()
 	ours := c.Us.Notes[:0:0]
 	for _, n := range c.Us.Notes {
 		claimable := n.Dated != 0 && n.Dated <= n.Lock.Expiry
-		if claimable || now.Through < n.Lock.Expiry || find(tip, n.ID) >= 0 || find(c.Us.Locks, n.ID) >= 0 || c.queued(n.ID) {
+		if claimable || now.Through < n.Lock.Expiry || c.pending(n.ID) {
 			ours = append(ours, n)
 		} else if n.Returned && n.Disposal == nil {
 			effects = append(effects, Lapsed{n.Lock, true})
@@ -224,6 +223,13 @@ func (c Channel) forget(now Now) (Channel, []Effect) {
 		c.Them.Notes = nil
 	}
 	return c, effects
+}
+
+// pending reports whether a lock of ours is in a list that stands or may stand, or
+// waits to be in one.
+func (c Channel) pending(lock contracts.Hash) bool {
+	return find(c.Us.Locks, lock) >= 0 || c.queued(lock) ||
+		slices.ContainsFunc(c.Us.Flight, func(f Flown) bool { return find(f.Locks, lock) >= 0 })
 }
 
 func (c Channel) queued(lock contracts.Hash) bool {

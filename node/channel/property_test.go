@@ -16,7 +16,7 @@ import (
 // and each payment has arrived or come back, once.
 func TestTwoSides(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		p := newPair(t, 1000, 1000)
+		p := newPair(r, 1000, 1000)
 		paid, back, got := map[contracts.Hash]bool{}, map[contracts.Hash]bool{}, map[contracts.Hash]int{}
 		next, epoch := 0, uint64(0)
 		count := func() {
@@ -93,10 +93,10 @@ func TestTwoSides(t *testing.T) {
 		}
 		x, y := p.sides[0].c, p.sides[1].c
 		if len(x.Us.Locks)+len(y.Us.Locks)+len(x.Us.Queue)+len(y.Us.Queue)+len(x.Us.Notes)+len(y.Us.Notes) != 0 || x.Accord != nil || y.Accord != nil {
-			r.Fatalf("not at rest:\n%s\n%s", encode(t, x), encode(t, y))
+			r.Fatalf("not at rest:\n%s\n%s", encode(r, x), encode(r, y))
 		}
 		if x.Us.Proof != y.Them.Proof || y.Us.Proof != x.Them.Proof || x.Us.Deposit != y.Them.Deposit || x.Them.Deposit != y.Us.Deposit {
-			r.Fatalf("they do not see the same:\n%s\n%s", encode(t, x), encode(t, y))
+			r.Fatalf("they do not see the same:\n%s\n%s", encode(r, x), encode(r, y))
 		}
 		if all := x.Sendable().Plus(y.Sendable()); all != x.Us.Deposit.Plus(x.Them.Deposit) {
 			r.Fatalf("%s of %s are there", all, x.Us.Deposit.Plus(x.Them.Deposit))
@@ -143,9 +143,8 @@ func (p *pair) calm() {
 			return
 		}
 	}
-	p.t.Fatal("they talk for ever")
+	p.t.Fatalf("they talk for ever: %v\n%s\n%s", p.ways, encode(p.t, p.sides[0].c), encode(p.t, p.sides[1].c))
 }
-
 
 // withdrawn mines what either side wants of the contract.
 func (p *pair) withdrawn(epoch *uint64) {

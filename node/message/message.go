@@ -17,7 +17,7 @@ type Update struct {
 	Epoch     uint64
 	After     uint64 // nonce of the sender's update that this one builds on; zero is none
 	Changes   []Change
-	Proof     contracts.BalanceProof // its nonce is the update's: one more than the last sent, whatever became of that
+	Proof     contracts.BalanceProof // its nonce is the update's: one more than the last that was signed, whatever became of that
 	Signature contracts.Signature    // of the sender, over contracts.ProofWord
 }
 
