@@ -278,7 +278,7 @@ func (c Channel) fall(now Now, a message.Answer) (Channel, []Effect) {
 		}
 	}
 	c.Us.Flight, c.Us.Rest = nil, now.Height
-	c.Us.Queue = append(again, c.Us.Queue...)
+	c.Us.Queue = append(again, c.Us.Queue...) // a slice of its own
 	c.Us.Queued = contracts.Amount{}
 	for _, x := range c.Us.Queue {
 		if x.Pay != nil {
@@ -290,26 +290,12 @@ func (c Channel) fall(now Now, a message.Answer) (Channel, []Effect) {
 	return c.unmoor(), effects
 }
 
-// unmoor takes from the queue what ends locks that are no longer there: a promise
-// that fell may have been ended in the same flight.
+// unmoor takes from the queue what ends locks that are in no list now, because their
+// promise fell in the same flight. It follows from the notes again once they are.
 func (c Channel) unmoor() Channel {
 	_, locks := c.tip()
-	there := map[contracts.Hash]bool{}
-	for _, l := range locks {
-		there[l.ID()] = true
-	}
-	kept := make([]message.Change, 0, len(c.Us.Queue))
-	for _, x := range c.Us.Queue {
-		switch {
-		case x.Promise != nil:
-			there[x.Subject()] = true
-		case x.Pay == nil && !there[x.Subject()]:
-			continue
-		case x.Pay == nil:
-			delete(there, x.Subject())
-		}
-		kept = append(kept, x)
-	}
-	c.Us.Queue = kept
+	c.Us.Queue = slices.DeleteFunc(c.Us.Queue, func(x message.Change) bool {
+		return x.Pay == nil && x.Promise == nil && find(locks, x.Subject()) < 0
+	})
 	return c
 }
