@@ -17,7 +17,7 @@ var (
 	ErrTooLarge     = errors.New("beyond 128 bits")
 	ErrProportional = errors.New("proportional fee is the whole amount or more")
 	ErrImbalance    = errors.New("imbalance fee above 50000 ppm")
-	ErrEncoding     = errors.New("not a schedule in its one encoding")
+	ErrEncoding     = errors.New("not in its one encoding")
 )
 
 // MaxPoints is how many points a curve may have.

@@ -169,7 +169,14 @@ const (
 	MaxChanges = 1024 // of an update
 	MaxLocks   = 160  // pending in one direction
 	MaxRoute   = 20   // nodes
-	MaxText    = 256  // bytes
+	MaxText    = 256  // bytes of UTF-8
+)
+
+// Limits of what is sent at once.
+const (
+	MaxUpdate   = 128 << 10 // bytes of an update by its Size: its sender puts no more into one
+	MaxPacket   = 256 << 10 // bytes
+	MaxMessages = 2048      // of a packet
 )
 
 // A Reason is why something is refused, for a program to read.
@@ -204,3 +211,9 @@ const (
 	Crowded   Reason = "crowded"   // the payer's partner has too much pending with us
 	Cancelled Reason = "cancelled" // by the payee
 )
+
+// reasons are all of them: any other is refused where a message is read.
+var reasons = [...]Reason{
+	Unfit, Base, Capacity, Full, Early, Registered, Disposed, Busy, Closing, Stale, Unknown, Refused,
+	NoRoute, Short, Offline, Fee, Expiry, Amount, Paid, NoRelay, Crowded, Cancelled,
+}
