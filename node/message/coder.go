@@ -98,6 +98,8 @@ func (c *coder) field(f any) {
 			return
 		}
 		name(c, (*Reason)(f), reason)
+	case *contracts.Chain:
+		name(c, f, chain)
 	case *contracts.Lock:
 		c.list(&f.Amount, &f.Expiry, &f.Hash)
 	case *contracts.BalanceProof:
