@@ -107,7 +107,7 @@ func (c Channel) defence(now Now) (calls []Call) {
 	}
 	if take, worth, ok := c.takeable(now); ok && current && now.Height <= l.End {
 		calls = append(calls, c.call(CallUnlock, l.End, 0, worth, nil, c.Them.Proof.Nonce, func(contracts.Signature) []byte {
-			return contracts.UnlockCall(c.Name, !c.First, l.Theirs, c.Them.Locks, take, contracts.Bits{}, contracts.Signature{})
+			return contracts.UnlockCall(c.Name, !c.First, l.Theirs, c.Them.Locks, take, contracts.Signature{})
 		}))
 	}
 	for i, lock := range l.Locks {
