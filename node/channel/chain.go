@@ -31,6 +31,7 @@ type Order struct {
 	To       contracts.Address
 	Data     []byte
 	Value    contracts.Amount  // of the coin
+	Gas      uint64            // at most; 0 is not known, and then the chain is asked
 	Token    contracts.Address // of Spends; zero is none
 	Spends   contracts.Amount  // of Token, which To must be allowed to take first
 	Deadline uint64            // block by which it must be mined; 0 is none
@@ -45,5 +46,5 @@ type Tx struct {
 	Raw   []byte           // as the chain takes it
 	Fee   contracts.Amount // at most, of the coin
 	Made  uint64           // Unix seconds
-	Step  int              // 0: the order itself; 1: what must come before it, an approval of tokens
+	Step  int              // 0: the order itself; 1: what must come before it, an approval of tokens; 2: what frees a nonce in its way
 }

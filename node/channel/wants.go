@@ -12,12 +12,13 @@ import (
 // until the chain has told that it is done.
 type Call struct {
 	Kind     CallKind
-	ID       contracts.Hash   // the same call has the same, and another another
-	Channel  contracts.Hash   // key
-	Word     *contracts.Word  // what we must sign for it; nil is nothing
-	Deadline uint64           // block by which it must be mined; 0 is none
-	At       uint64           // block from which it can be mined; 0 is at once
-	Amount   contracts.Amount // what is at stake, of the channel's asset
+	ID       contracts.Hash  // the same call has the same, and another another
+	Channel  contracts.Hash  // key
+	Word     *contracts.Word // what we must sign for it; nil is nothing
+	Deadline uint64          // block by which it must be mined; 0 is none
+	At       uint64          // block from which it can be mined; 0 is at once
+	Asset    contracts.Asset
+	Amount   contracts.Amount // what is at stake, of Asset
 	data     func(contracts.Signature) []byte
 }
 
@@ -164,5 +165,5 @@ func (c Channel) inOrder(own, theirs contracts.Signature) (first, second contrac
 // call describes a call; what makes two of one kind different goes into its id.
 func (c Channel) call(kind CallKind, deadline, at uint64, worth contracts.Amount, word *contracts.Word, differs uint64, data func(contracts.Signature) []byte) Call {
 	id := crypto.Keccak256Hash([]byte(kind), c.Key[:], binary.BigEndian.AppendUint64(nil, c.Epoch), binary.BigEndian.AppendUint64(nil, differs))
-	return Call{Kind: kind, ID: contracts.Hash(id), Channel: c.Key, Word: word, Deadline: deadline, At: at, Amount: worth, data: data}
+	return Call{Kind: kind, ID: contracts.Hash(id), Channel: c.Key, Word: word, Deadline: deadline, At: at, Asset: c.Asset(), Amount: worth, data: data}
 }
