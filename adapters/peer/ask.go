@@ -73,63 +73,67 @@ func (n *Node) exchange(ctx context.Context, id peer.ID, q request) ([]byte, err
 
 // untilClosed is ctx, ended also by Close, and with a deadline in any case.
 func (n *Node) untilClosed(ctx context.Context) (context.Context, context.CancelFunc) {
-	var cancel context.CancelFunc
 	if _, has := ctx.Deadline(); has {
-		ctx, cancel = context.WithCancel(ctx)
-	} else {
-		ctx, cancel = context.WithTimeout(ctx, n.cfg.AskWithin)
+		return n.alsoByClose(context.WithCancel(ctx))
 	}
+	return n.alsoByClose(context.WithTimeout(ctx, n.cfg.AskWithin))
+}
+
+// alsoByClose has Close cancel ctx too.
+func (n *Node) alsoByClose(ctx context.Context, cancel context.CancelFunc) (context.Context, context.CancelFunc) {
 	stop := context.AfterFunc(n.ctx, cancel)
 	return ctx, func() { stop(); cancel() }
 }
 
 // untilAnswered tries until the other has answered or ctx ends.
 func (n *Node) untilAnswered(ctx context.Context, p *partner, q request) ([]byte, error) {
-	for wait := againFirst; ; wait = min(2*wait, againMost) {
-		if _, greeted := n.partners.greeting(p.id); !greeted && q.kind != hello {
-			// Our words are for a node that has shown who it is.
-			if _, err := n.untilAnswered(ctx, p, request{kind: hello}); err != nil {
-				return nil, err
-			}
+	if _, greeted := n.partners.greeting(p.id); !greeted && q.kind != hello {
+		// Our words are for a node that has shown who it is.
+		if _, err := n.untilAnswered(ctx, p, request{kind: hello}); err != nil {
+			return nil, err
 		}
-		a, err := n.try(ctx, p, q)
+	}
+	return n.again(ctx, p.id, func() (answer, error) { return n.try(ctx, p, q) })
+}
+
+// again tries until who has answered or ctx ends.
+func (n *Node) again(ctx context.Context, who fmt.Stringer, try func() (answer, error)) ([]byte, error) {
+	for wait := againFirst; ; wait = min(2*wait, againMost) {
+		a, err := try()
 		if err == nil {
 			if a.status == done {
 				return a.body, nil
 			}
-			err = fmt.Errorf("%s: %w", p.id, a.error())
+			err = fmt.Errorf("%s: %w", who, a.error())
 		}
 		if !passing(err) {
 			return nil, err
 		}
-		n.log.Debug("will ask again", "partner", p.id, "err", err)
+		n.log.Debug("will ask again", "partner", who, "err", err)
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, n.outOfTime(ctx, p.id, err)
+			return nil, n.outOfTime(ctx, who, err)
 		}
 	}
 }
 
 // outOfTime is the end of trying, with what went wrong last.
-func (n *Node) outOfTime(ctx context.Context, id peer.ID, last error) error {
+func (n *Node) outOfTime(ctx context.Context, who fmt.Stringer, last error) error {
 	switch {
 	case n.ctx.Err() != nil:
-		return fmt.Errorf("%w: asking %s", ErrClosed, id)
+		return fmt.Errorf("%w: asking %s", ErrClosed, who)
 	case errors.Is(last, ErrBusy), errors.Is(last, ErrUnreachable):
-		return fmt.Errorf("asking %s: %w: %w", id, last, ctx.Err())
+		return fmt.Errorf("asking %s: %w: %w", who, last, ctx.Err())
 	}
-	return fmt.Errorf("%w: asking %s: %w: %w", ErrUnreachable, id, ctx.Err(), last)
+	return fmt.Errorf("%w: asking %s: %w: %w", ErrUnreachable, who, ctx.Err(), last)
 }
 
 // passing reports whether what failed may work when it is tried again.
 func passing(err error) bool {
-	if err == errNoAddress {
-		return false
-	}
-	for _, final := range []error{ErrRefused, ErrRealm, ErrVersion, ErrBinding, ErrFrame} {
+	for _, final := range []error{errNoAddress, ErrRefused, ErrRealm, ErrVersion, ErrBinding, ErrFrame} {
 		if errors.Is(err, final) {
 			return false
 		}
@@ -140,31 +144,47 @@ func passing(err error) bool {
 // try sends q once over one stream. Errors: what the other's greeting is refused
 // for, errNoAddress, the line's.
 func (n *Node) try(ctx context.Context, p *partner, q request) (answer, error) {
-	if err := n.dial(ctx, p); err != nil {
-		return answer{}, err
-	}
-	opening, cancel := context.WithTimeout(ctx, n.cfg.Patience)
-	defer cancel()
-	s, err := n.host.NewStream(network.WithNoDial(opening, "dialed"), p.id, protocolID)
+	s, err := n.open(ctx, p, protocolID)
 	if err != nil {
-		if errors.As(err, new(multistream.ErrNotSupported[protocol.ID])) {
-			return answer{}, fmt.Errorf("%w: %s", ErrVersion, p.id)
-		}
-		if timedOut(err) && ctx.Err() == nil {
-			err = errors.Join(err, n.host.Network().ClosePeer(p.id)) // the line is dead and does not know it
-		}
-		return answer{}, fmt.Errorf("open a stream to %s: %w", p.id, err)
+		return answer{}, err
 	}
 	stop := context.AfterFunc(ctx, func() { n.drop(s) })
 	defer stop()
 	a, err := n.converse(ctx, s, p, q)
 	if err != nil {
-		n.drop(s)
-		if errors.Is(err, errSilent) || !passing(err) {
-			err = errors.Join(err, s.Conn().Close())
-		}
+		err = n.giveUp(s, err)
 	}
 	return a, err
+}
+
+// open opens a stream to p. Errors: ErrVersion, dial's, the line's.
+func (n *Node) open(ctx context.Context, p *partner, as protocol.ID) (network.Stream, error) {
+	if err := n.dial(ctx, p); err != nil {
+		return nil, err
+	}
+	opening, cancel := context.WithTimeout(ctx, n.cfg.Patience)
+	defer cancel()
+	s, err := n.host.NewStream(network.WithNoDial(opening, "dialed"), p.id, as)
+	if err != nil {
+		if errors.As(err, new(multistream.ErrNotSupported[protocol.ID])) {
+			return nil, fmt.Errorf("%w: %s", ErrVersion, p.id)
+		}
+		if timedOut(err) && ctx.Err() == nil {
+			err = errors.Join(err, n.host.Network().ClosePeer(p.id)) // the line is dead and does not know it
+		}
+		return nil, fmt.Errorf("open a stream to %s: %w", p.id, err)
+	}
+	return s, nil
+}
+
+// giveUp ends a stream whose opening failed, and the connection under it when
+// that is dead, or when the other is not whom we can talk to.
+func (n *Node) giveUp(s network.Stream, why error) error {
+	n.drop(s)
+	if errors.Is(why, errSilent) || !passing(why) {
+		return errors.Join(why, s.Conn().Close())
+	}
+	return why
 }
 
 // errSilent says that a line is there but nobody greets.
@@ -187,10 +207,7 @@ func (n *Node) converse(ctx context.Context, s network.Stream, p *partner, q req
 		unsent = s.CloseWrite()
 	}
 	// Whoever is busy answers before it has read all: hear it in any case.
-	if err := n.hearGreeting(s, p); err != nil {
-		if timedOut(err) {
-			err = fmt.Errorf("%w: %w", errSilent, err)
-		}
+	if _, err := n.hearBack(s, p); err != nil {
 		return answer{}, fmt.Errorf("%s: %w", p.id, errors.Join(err, unsent))
 	}
 	until, _ := ctx.Deadline()
@@ -201,7 +218,7 @@ func (n *Node) converse(ctx context.Context, s network.Stream, p *partner, q req
 	if err != nil {
 		return answer{}, fmt.Errorf("%s: %w", p.id, err)
 	}
-	a, err := decodeAnswer(b)
+	a, err := decodeAnswer(b, MaxBody)
 	if err == nil {
 		err = readEnd(s)
 	}
@@ -212,6 +229,15 @@ func (n *Node) converse(ctx context.Context, s network.Stream, p *partner, q req
 		return answer{}, fmt.Errorf("%s: %w", p.id, err)
 	}
 	return a, nil
+}
+
+// hearBack is hearGreeting where ours has gone out. Errors: those, errSilent.
+func (n *Node) hearBack(s network.Stream, p *partner) (greeting, error) {
+	g, err := n.hearGreeting(s, p)
+	if timedOut(err) {
+		err = fmt.Errorf("%w: %w", errSilent, err)
+	}
+	return g, err
 }
 
 // dial makes a connection unless there is one, by all addresses that we were

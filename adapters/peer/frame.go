@@ -75,6 +75,14 @@ var faults = map[status]error{
 	wrongRealm: ErrRealm, wrongVersion: ErrVersion, wrongAccount: ErrBinding, wrongFrame: ErrFrame,
 }
 
+// fault is the status that tells the other of an error, statusEnd when there is
+// none: the line broke, or it was too slow.
+func fault(why error) (s status) {
+	for s = wrongRealm; s < statusEnd && !errors.Is(why, faults[s]); s++ {
+	}
+	return s
+}
+
 type answer struct {
 	status status
 	body   []byte
@@ -179,9 +187,10 @@ func (a answer) encode(before []byte) []byte {
 	return appendFrame(before, []byte{byte(a.status)}, a.body)
 }
 
-// decodeAnswer reads the payload of an answer. Errors: ErrFrame.
-func decodeAnswer(b []byte) (answer, error) {
-	if len(b) < answerHead || len(b) > answerHead+MaxBody {
+// decodeAnswer reads the payload of an answer with a body of at most most bytes.
+// Errors: ErrFrame.
+func decodeAnswer(b []byte, most int) (answer, error) {
+	if len(b) < answerHead || len(b) > answerHead+most {
 		return answer{}, fmt.Errorf("%w: answer of %d bytes", ErrFrame, len(b))
 	}
 	a := answer{status(b[0]), b[answerHead:]}

@@ -99,7 +99,7 @@ func TestAnswerIsStrict(t *testing.T) {
 		{"reason too long", append([]byte{byte(refused)}, make([]byte, maxReason+1)...), ErrFrame},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			_, err := decodeAnswer(row.payload)
+			_, err := decodeAnswer(row.payload, MaxBody)
 			if row.want == nil && err != nil {
 				t.Fatal(err)
 			}
@@ -148,7 +148,7 @@ func TestRequestCutAnywhere(t *testing.T) {
 func TestFailureFitsItsFrame(t *testing.T) {
 	for _, text := range []string{"", "short", repeat("a", maxReason), repeat("a", maxReason+1), repeat("ü", maxReason), "x" + repeat("ü", maxReason), repeat("\xff", 600)} {
 		a := failure(refused, errors.New(text))
-		back, err := decodeAnswer(a.encode(nil)[2:])
+		back, err := decodeAnswer(a.encode(nil)[2:], MaxBody)
 		if err != nil {
 			t.Fatalf("%.20q: %v", text, err)
 		}
@@ -195,7 +195,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(failure(refused, errors.New("no")).encode(nil)[2:])
 	f.Add([]byte{byte(busy), 0xff, 0x1b})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		a, err := decodeAnswer(b)
+		a, err := decodeAnswer(b, MaxBody)
 		if err != nil {
 			wantError(t, err, ErrFrame)
 			return

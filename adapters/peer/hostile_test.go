@@ -82,7 +82,7 @@ func (s stranger) hear(stream io.Reader) answer {
 	if err != nil {
 		s.t.Fatalf("answer: %v", err)
 	}
-	a, err := decodeAnswer(b)
+	a, err := decodeAnswer(b, MaxBody)
 	if err != nil {
 		s.t.Fatal(err)
 	}

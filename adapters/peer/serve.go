@@ -2,7 +2,6 @@ package peer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -34,8 +33,7 @@ func (n *Node) serve(s network.Stream) {
 	}
 	defer n.partners.leave(p)
 
-	err = n.hearGreeting(s, p)
-	if err != nil {
+	if _, err := n.hearGreeting(s, p); err != nil {
 		n.sendOff(s, n.greeting.encode(), err)
 		return
 	}
@@ -54,16 +52,19 @@ func (n *Node) serve(s network.Stream) {
 
 // hearGreeting reads and checks the other's greeting. Errors: ErrVersion,
 // ErrRealm, ErrBinding, ErrFrame, the line's.
-func (n *Node) hearGreeting(s network.Stream, p *partner) error {
+func (n *Node) hearGreeting(s network.Stream, p *partner) (greeting, error) {
 	b, err := readFrame(s, maxGreeting)
 	if err != nil {
-		return err
+		return greeting{}, err
 	}
 	g, err := decodeGreeting(b)
 	if err != nil {
-		return err
+		return greeting{}, err
 	}
-	return n.partners.greet(p, g)
+	if err := n.partners.greet(p, g); err != nil {
+		return greeting{}, err
+	}
+	return g, nil
 }
 
 // hearRequest reads a request and the end behind it. Errors: ErrFrame, the
@@ -80,7 +81,7 @@ func hearRequest(s io.Reader) (request, error) {
 	return q, readEnd(s)
 }
 
-// respond has the handler answer q, or finds what it answered before.
+// respond has the handler answer q, unless there are too many.
 func (n *Node) respond(p *partner, q request) answer {
 	if q.kind == hello {
 		return answer{}
@@ -97,6 +98,12 @@ func (n *Node) respond(p *partner, q request) answer {
 	default:
 		return answer{status: busy}
 	}
+	return n.once(p, q, MaxBody, func(ctx context.Context) ([]byte, error) { return handle(ctx, p.id.String(), q.body) })
+}
+
+// once answers q by handle, or finds what that answered before. most is the most
+// bytes of an answer's body.
+func (n *Node) once(p *partner, q request, most int, handle func(context.Context) ([]byte, error)) answer {
 	k, first, err := n.partners.begin(p, q)
 	if err != nil {
 		return failure(wrongFrame, err)
@@ -111,13 +118,13 @@ func (n *Node) respond(p *partner, q request) answer {
 	}
 	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.AnswerWithin)
 	defer cancel()
-	body, err := handle(ctx, p.id.String(), q.body)
+	body, err := handle(ctx)
 	if err != nil && n.ctx.Err() != nil {
 		return answer{status: busy} // cut short because we close: that is no refusal
 	}
-	if err == nil && len(body) > MaxBody {
+	if err == nil && len(body) > most {
 		n.log.Error("answer is too large to send", "partner", p.id, "bytes", len(body))
-		body, err = nil, fmt.Errorf("%w: %d bytes, at most %d", ErrSize, len(body), MaxBody)
+		body, err = nil, fmt.Errorf("%w: %d bytes, at most %d", ErrSize, len(body), most)
 	}
 	a := answer{done, body}
 	if err != nil {
@@ -147,9 +154,7 @@ func (n *Node) reply(s network.Stream, before []byte, a answer) {
 // with it as soon as it has read that.
 func (n *Node) sendOff(s network.Stream, before []byte, why error) {
 	with := s.Conn()
-	var st status
-	for st = wrongRealm; st < statusEnd && !errors.Is(why, faults[st]); st++ {
-	}
+	st := fault(why)
 	if st == statusEnd { // the line broke, or it was too slow
 		n.log.Debug("request not read", "partner", with.RemotePeer(), "err", why)
 		n.drop(s)
