@@ -133,7 +133,7 @@ func (n *Node) outOfTime(ctx context.Context, who fmt.Stringer, last error) erro
 
 // passing reports whether what failed may work when it is tried again.
 func passing(err error) bool {
-	for _, final := range []error{errNoAddress, ErrRefused, ErrRealm, ErrVersion, ErrBinding, ErrFrame} {
+	for _, final := range []error{errNoAddress, errNobody, ErrRefused, ErrRealm, ErrVersion, ErrBinding, ErrFrame} {
 		if errors.Is(err, final) {
 			return false
 		}

@@ -14,6 +14,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	"github.com/multiformats/go-multiaddr"
+
+	"photon/contracts"
 )
 
 // How many addresses of one node are remembered.
@@ -86,7 +88,10 @@ func (n *Node) Connect(ctx context.Context, addr string) (string, error) {
 	if _, err := n.exchange(ctx, id, request{kind: hello}); err != nil {
 		return "", err
 	}
-	return id.String(), n.remember(ctx, p, at.String())
+	if err := n.remember(ctx, p, at.String()); err != nil {
+		return "", err
+	}
+	return id.String(), n.lines.keep(ctx, id)
 }
 
 // Learn notes where a node has said that it can be reached, best first, without
@@ -201,6 +206,30 @@ func (b *book) note(ctx context.Context, id peer.ID, given string, heard []strin
 	return nil
 }
 
+func accountKey(a contracts.Address) string { return "account/" + a.Hex() }
+
+// nodeOf is the node of an account, "" when it is not in the book. Errors:
+// ErrIdentity.
+func (b *book) nodeOf(ctx context.Context, a contracts.Address) (peer.ID, error) {
+	raw, err := b.store.Get(ctx, accountKey(a))
+	if err != nil {
+		return "", fmt.Errorf("read the node of %s: %w", a, err)
+	}
+	if len(raw) == 0 {
+		return "", nil
+	}
+	id, _, err := parseIdentity(string(raw))
+	return id, err
+}
+
+// noteNode writes which node is an account's, and where that is.
+func (b *book) noteNode(ctx context.Context, a contracts.Address, id peer.ID, heard []string) error {
+	if err := b.store.Put(ctx, accountKey(a), []byte(id.String())); err != nil {
+		return fmt.Errorf("write the node of %s: %w", a, err)
+	}
+	return b.note(ctx, id, "", heard, true)
+}
+
 // remember notes where p is. Later changes come to followAddresses.
 func (n *Node) remember(ctx context.Context, p *partner, given string) error {
 	heard := n.heard(p.id)
@@ -223,7 +252,7 @@ func (n *Node) heard(id peer.ID) []string {
 }
 
 // followAddresses keeps the book true: a partner that comes back from another
-// address is found there from now on.
+// address is found there from now on, and an account at another node.
 func (n *Node) followAddresses() error {
 	sub, err := n.host.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted), eventbus.BufSize(64))
 	if err != nil {
@@ -245,9 +274,11 @@ func (n *Node) followAddresses() error {
 					return
 				}
 				id := e.(event.EvtPeerIdentificationCompleted).Peer
-				if err := n.book.note(n.ctx, id, "", n.heard(id), false); err != nil {
+				if err := n.book.note(n.ctx, id, "", n.heard(id), n.lines.wants(id)); err != nil {
 					n.log.Warn("addresses not kept", "partner", id, "err", err)
 				}
+			case <-n.lines.unkept.wake:
+				n.lines.keepAll()
 			}
 		}
 	}()

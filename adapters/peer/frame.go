@@ -78,7 +78,7 @@ var faults = map[status]error{
 // fault is the status that tells the other of an error, statusEnd when there is
 // none: the line broke, or it was too slow.
 func fault(why error) (s status) {
-	for s = wrongRealm; s < statusEnd && !errors.Is(why, faults[s]); s++ {
+	for s = busy; s < statusEnd && !errors.Is(why, faults[s]); s++ {
 	}
 	return s
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
 // A stranger speaks libp2p and says what it likes on our streams.
@@ -47,10 +48,16 @@ func newStranger(t *testing.T, key crypto.PrivKey, to *Node) stranger {
 	return stranger{t, h, to.host.ID(), good}
 }
 
-// open opens a stream and says b on it.
+// open opens a stream of one request and says b on it.
 func (s stranger) open(b []byte) network.Stream {
 	s.t.Helper()
-	stream, err := s.host.NewStream(within(s.t, soon), s.to, protocolID)
+	return s.openAs(protocolID, b)
+}
+
+// openAs opens a stream and says b on it.
+func (s stranger) openAs(as protocol.ID, b []byte) network.Stream {
+	s.t.Helper()
+	stream, err := s.host.NewStream(within(s.t, soon), s.to, as)
 	if err != nil {
 		s.t.Fatal(err)
 	}

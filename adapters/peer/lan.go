@@ -33,7 +33,10 @@ func (n *Node) lookAround() error {
 
 // HandlePeerFound is called by libp2p, with what anybody on the network says.
 func (f finder) HandlePeerFound(found peer.AddrInfo) {
-	if _, known := f.node.partners.greeting(found.ID); known || found.ID == f.node.host.ID() {
+	if found.ID == f.node.host.ID() {
+		return
+	}
+	if _, known := f.node.partners.greeting(found.ID); known && f.node.connected(found.ID) {
 		return
 	}
 	if _, _, err := parseIdentity(found.ID.String()); err != nil {

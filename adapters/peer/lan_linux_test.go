@@ -31,6 +31,8 @@ func TestNodesFindEachOther(t *testing.T) {
 	a, b := newNode(t, 0, lan), newNode(t, 1, lan)
 	until(t, "they find each other", func() bool { return len(a.Connected()) > 0 && len(b.Connected()) > 0 })
 	mustAsk(t, a, b.Self(), "x")
+	listen(b)
+	mustTell(t, a, accountOf(b), "known by its account, with nobody to tell")
 	if got := a.Connected(); len(got) != 1 || got[0] != b.Self() {
 		t.Errorf("connected %v, want only %s", got, b.Self())
 	}

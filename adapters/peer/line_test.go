@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"photon/contracts"
 )
 
 // behind starts node number i behind a bad line: others know it only there.
@@ -279,6 +281,9 @@ func TestBrokenBook(t *testing.T) {
 	wantError(t, err, errBook)
 	mustAsk(t, a, b.Self(), "x")
 	mustAsk(t, b, a.Self(), "x")
+	listen(b)
+	mustTell(t, a, accountOf(b), "x")
+	wantError(t, a.Lines().Tell(within(t, 50*time.Millisecond), contracts.Address{9}, nil), ErrUnreachable, errBook)
 }
 
 // The book keeps the newest addresses, a few of each kind, and no strangers.

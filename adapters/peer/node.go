@@ -45,9 +45,13 @@ var (
 	ErrClosed      = errors.New("node is closed")
 )
 
-// protocolID names streams of ours. The version is in the greeting, so that
-// other versions can be told from other programs.
-const protocolID = "/photon/peer"
+// protocolID and lineID name streams of ours: of one request, and of a [Lines].
+// The version is in the greeting, so that other versions can be told from other
+// programs.
+const (
+	protocolID = "/photon/peer"
+	lineID     = "/photon/node"
+)
 
 // maxAnswering is how many requests the handler has at a time, of all peers
 // together.
@@ -82,6 +86,8 @@ type Config struct {
 	AnswerWithin time.Duration // for the handler; default 30 s
 	Rate         float64       // requests a second that a peer may make; default 50
 	Burst        int           // requests that a peer may make at once; default 100
+	TrustedRate  float64       // the same, on a line of an account that we trust; default 5000
+	TrustedBurst int           // the same; default 10,000
 	Concurrent   int           // requests of one peer that are answered, or asked, at a time; default 16
 	Remember     time.Duration // for the answer to a request; default 10 min
 	RememberEach int           // answers remembered for one peer; default 256
@@ -98,6 +104,8 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.AnswerWithin, 30*time.Second)
 	setDefault(&c.Rate, 50)
 	setDefault(&c.Burst, 100)
+	setDefault(&c.TrustedRate, 5000)
+	setDefault(&c.TrustedBurst, 10_000)
 	setDefault(&c.Concurrent, 16)
 	setDefault(&c.Remember, 10*time.Minute)
 	setDefault(&c.RememberEach, 256)
@@ -115,7 +123,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Patience < 0 || c.AskWithin < 0 || c.AnswerWithin < 0 || c.Remember < 0 {
 		wrong = append(wrong, errors.New("a time below zero"))
 	}
-	if c.Rate < 0 || c.Burst < 0 || c.Concurrent < 0 || c.RememberEach < 0 || c.RememberAll < 0 {
+	if c.Rate < 0 || c.Burst < 0 || c.TrustedRate < 0 || c.TrustedBurst < 0 || c.Concurrent < 0 || c.RememberEach < 0 || c.RememberAll < 0 {
 		wrong = append(wrong, errors.New("a limit below zero"))
 	}
 	return c, errors.Join(wrong...)
@@ -137,6 +145,7 @@ type Node struct {
 	greeting greeting
 	partners *partners
 	book     *book
+	lines    *Lines
 	lan      mdns.Service // nil unless asked for
 
 	answering chan struct{} // holds a token for each request that the handler has
@@ -165,6 +174,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n := &Node{cfg: cfg, log: cfg.Log, host: h, partners: newPartners(cfg), book: &book{store: cfg.Book}, answering: make(chan struct{}, maxAnswering)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.lines = newLines(n)
 	n.greeting, err = bind(cfg.Account, h.ID())
 	if err == nil {
 		n.greeting.realm = cfg.Realm
@@ -228,6 +238,10 @@ func hostLimits() rcmgr.PartialLimitConfig {
 // start lets the world in: each address must be had, not only one.
 func (n *Node) start(listen []multiaddr.Multiaddr) error {
 	n.host.SetStreamHandler(protocolID, n.serve)
+	n.host.SetStreamHandler(lineID, n.lines.serve)
+	if err := n.lines.start(); err != nil {
+		return err
+	}
 	if err := n.followAddresses(); err != nil {
 		return err
 	}
@@ -284,6 +298,9 @@ func (n *Node) Handle(h Handler) {
 	defer n.mu.Unlock()
 	n.handler = h
 }
+
+// Lines carries what accounts say to each other.
+func (n *Node) Lines() *Lines { return n.lines }
 
 // Account returns the account that a node speaks for, as that account has
 // signed. It asks the node when it has not greeted since we started. Errors:

@@ -38,6 +38,9 @@ type partner struct {
 	users    int                   // who hold it: it is not forgotten meanwhile
 	running  int                   // requests of it that are being answered
 	rate     *rate.Limiter         // of its requests
+	trusted  *rate.Limiter         // of its requests on a line, when we trust its account
+	talks    int                   // of lines: the one that goes on, and those that end or wait
+	talk     *talk                 // the newest of them
 	asks     chan struct{}         // holds a token for each of our requests to it
 
 	answers map[requestID]*list.Element // of *kept
@@ -68,7 +71,9 @@ func (ps *partners) use(id peer.ID) *partner {
 	e, known := ps.all[id]
 	if !known {
 		e = ps.recent.PushFront(&partner{
-			id: id, rate: rate.NewLimiter(rate.Limit(ps.cfg.Rate), ps.cfg.Burst), asks: make(chan struct{}, ps.cfg.Concurrent),
+			id: id, asks: make(chan struct{}, ps.cfg.Concurrent),
+			rate:    rate.NewLimiter(rate.Limit(ps.cfg.Rate), ps.cfg.Burst),
+			trusted: rate.NewLimiter(rate.Limit(ps.cfg.TrustedRate), ps.cfg.TrustedBurst),
 			answers: map[requestID]*list.Element{}, order: list.New(),
 		})
 		ps.all[id] = e
@@ -133,6 +138,34 @@ func (ps *partners) leave(p *partner) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	p.running--
+}
+
+// admitTalk lets in what may become p's newest talk, when limit lets it. Whoever
+// was let in calls leaveTalk.
+func (ps *partners) admitTalk(p *partner, limit *rate.Limiter) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if p.talks >= maxTalks || !limit.AllowN(ps.now(), 1) {
+		return false
+	}
+	p.talks++
+	return true
+}
+
+func (ps *partners) leaveTalk(p *partner) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	p.talks--
+}
+
+// takeOver makes t the talk of p, and returns the one before it, nil when there
+// was none.
+func (ps *partners) takeOver(p *partner, t *talk) *talk {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	before := p.talk
+	p.talk = t
+	return before
 }
 
 // tell notes where p is said to be, until we know better.

@@ -50,8 +50,8 @@ func (n *Node) serve(s network.Stream) {
 	n.reply(s, nil, n.respond(p, q))
 }
 
-// hearGreeting reads and checks the other's greeting. Errors: ErrVersion,
-// ErrRealm, ErrBinding, ErrFrame, the line's.
+// hearGreeting reads and checks the other's greeting, and learns whose node it
+// is. Errors: ErrVersion, ErrRealm, ErrBinding, ErrFrame, the line's.
 func (n *Node) hearGreeting(s network.Stream, p *partner) (greeting, error) {
 	b, err := readFrame(s, maxGreeting)
 	if err != nil {
@@ -64,6 +64,7 @@ func (n *Node) hearGreeting(s network.Stream, p *partner) (greeting, error) {
 	if err := n.partners.greet(p, g); err != nil {
 		return greeting{}, err
 	}
+	n.lines.greeted(p.id, g.account, s.Conn().ID())
 	return g, nil
 }
 

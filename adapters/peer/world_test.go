@@ -135,7 +135,7 @@ func ours() []string {
 	buf := make([]byte, 4<<20)
 	var left []string
 	for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-		if strings.Contains(g, "photon/adapters/peer.(*Node)") || strings.Contains(g, "photon/adapters/peer.finder") {
+		if strings.Contains(g, "photon/adapters/peer.(*Node)") || strings.Contains(g, "photon/adapters/peer.(*Lines)") || strings.Contains(g, "photon/adapters/peer.finder") {
 			left = append(left, g)
 		}
 	}
