@@ -19,6 +19,7 @@ import (
 	"photon/adapters/store"
 	"photon/adapters/utxo"
 	"photon/contracts"
+	"photon/node"
 	"photon/swap"
 	"photon/web"
 )
@@ -33,6 +34,7 @@ var (
 	_ swap.Secrets  = (*keys.Keyring)(nil)
 	_ swap.Journal  = (*keys.Journal)(nil)
 	_ swap.Peer     = (*peer.Node)(nil)
+	_ node.Peer     = (*peer.Lines)(nil)
 	_ utxo.Keys     = (*keys.Keyring)(nil)
 	_ utxo.Book     = (*store.Store)(nil)
 	_ peer.Book     = (*store.Store)(nil)
