@@ -146,6 +146,7 @@ type Change struct {
 	Demands   []Demand
 	Said      []Said                     // appended to the logs of channels
 	Through   map[contracts.Chain]uint64 // position of each chain that has moved
+	Rest      []contracts.Hash           // orders that need nothing more, done or not
 	Effects   []Effect
 }
 
