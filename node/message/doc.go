@@ -5,6 +5,7 @@
 //	[Update]    of Changes, each answered by an [Answer]; the rest is about locks,
 //	            breaks, withdrawing and ending
 //	[Invoice]   asks for a payment: a signed text, which people copy
+//	[Offer]     of an exchange of two assets between two partners
 //
 //	             Backward ◀── what must come in, for this to go out (path finder)
 //	in ──▶ [Hop] ──▶ out
@@ -21,8 +22,8 @@
 //
 // Start reading at [Message] and at [Hop]. message.go: what is said; encode.go: its
 // encoding, message by message; coder.go: what that is made of; invoice.go: invoices and
-// their text. fee.go: schedules, and amounts without a curve; crossing.go: the first
-// amount that is right under a curve; exact.go: the numbers in which that is decided;
-// curve.go, imbalance.go: curves, and the default one; route.go: whole routes and what
-// the initiator adds.
+// their text; offer.go: exchanges. fee.go: schedules, and amounts without a curve;
+// crossing.go: the first amount that is right under a curve; exact.go: the numbers in
+// which that is decided; curve.go, imbalance.go: curves, and the default one; route.go:
+// whole routes and what the initiator adds.
 package message
