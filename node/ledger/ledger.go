@@ -14,13 +14,16 @@
 // The one rule: a mediator's outgoing lock ends before its incoming one, by what it
 // needs to register a secret; and it never pays without a secret in hand.
 //
-// Start reading at [Ledger], then [Ledger.Apply]. The chapters: initiator.go,
-// mediator.go, target.go (what each does), exchange.go (two tokens, both or
-// neither).
+// Start reading at [Ledger], then [Ledger.Apply]. The chapters: payment.go (the
+// things), event.go (what a ledger is told, and what it wants done), draft.go (how
+// one event is decided), direct.go, initiator.go, mediator.go, target.go (what each
+// does), exchange.go (two assets, both or neither), world.go (chains, time, partners),
+// change.go (what is stored), view.go.
 package ledger
 
 import (
 	"errors"
+	"fmt"
 
 	"photon/contracts"
 	"photon/node/channel"
@@ -28,159 +31,280 @@ import (
 )
 
 // Why Apply refuses an event. Each is wrapped with the figures that decided it;
-// errors of package channel come through.
+// errors of packages channel and message come through.
 var (
 	ErrConflict = errors.New("stored by another")
 	ErrNoRoute  = errors.New("no route")
 	ErrPayment  = errors.New("not a payment that can be made")
 	ErrReused   = errors.New("the same id for another payment")
-	ErrInvoice  = errors.New("not an invoice that can be paid")
 	ErrFee      = errors.New("fees above the limit")
 	ErrChannel  = errors.New("no such channel")
 	ErrStale    = errors.New("our view of the chain is too old")
+	ErrOffline  = errors.New("partner is not there")
+	ErrFull     = errors.New("too many are under way")
 )
 
-// A Status is how a payment ended, or that it has not.
-type Status string
-
-// The statuses.
-const (
-	Pending Status = "pending"
-	Done    Status = "done"
-	Failed  Status = "failed"
-)
-
-// A Payment is one that we made or got.
-type Payment struct {
-	ID       contracts.Hash    `json:"id"`   // a direct one's is its payer's choice; another's is the invoice's hash
-	Ours     bool              `json:"ours"` // we pay
-	Asset    contracts.Asset   `json:"asset"`
-	Partner  contracts.Address `json:"partner"` // payee, or payer of a direct one; zero is not known
-	Amount   contracts.Amount  `json:"amount"`  // that the payee gets
-	Fee      contracts.Amount  `json:"fee"`     // beside it
-	MaxFee   contracts.Amount  `json:"maxFee"`
-	Invoice  *message.Invoice  `json:"invoice,omitempty"`
-	Text     string            `json:"text,omitempty"`
-	Status   Status            `json:"status"` // of a direct one: Pending only while it is queued, see Channel
-	Reason   message.Reason    `json:"reason,omitempty"`
-	Channel  contracts.Hash    `json:"channel"` // of a direct one: it is done once the update Nonce stands
-	Epoch    uint64            `json:"epoch"`
-	Nonce    uint64            `json:"nonce"`
-	Secret   *contracts.Secret `json:"secret,omitempty"` // with the invoice, the receipt
-	Parts    []Part            `json:"parts,omitempty"`
-	Routes   []Route           `json:"routes,omitempty"` // that are left to try
-	Made     uint64            `json:"made"`             // Unix seconds
-	Ended    uint64            `json:"ended"`            // Unix seconds
-	Deadline uint64            `json:"deadline"`         // Unix seconds: no new try after it
+// A Config is what a ledger is made with.
+type Config struct {
+	Self   contracts.Address
+	Chains map[contracts.Chain]Terms
+	Relay  bool // pass on payments of others
+	Limits Limits
 }
 
-// A Part is one try of a mediated payment, or one of several parts.
-type Part struct {
-	Link
-	Route  Route          `json:"route"`
-	Status Status         `json:"status"`
-	Reason message.Reason `json:"reason,omitempty"`
+// Terms are what holds for all channels on one chain.
+type Terms struct {
+	Contract   contracts.Channels
+	Rules      channel.Rules
+	Block      uint64            // seconds from one to the next, as a rule
+	StaleAfter uint64            // seconds after the newest block's time, from which nothing is promised or opened
+	DirectFor  uint64            // seconds after it, until which direct payments go on
+	Fee        *message.Schedule // in channels for which no other was set; nil asks nothing
 }
 
-// A Link is a lock in a channel.
-type Link struct {
-	Channel contracts.Hash `json:"channel"`
-	Lock    contracts.Lock `json:"lock"`
+// Limits bound what others, and our user, may have under way with us.
+type Limits struct {
+	Locks int    // that one partner may have pending in one of our other channels, of payments that we pass on for him
+	Share uint32 // of what we have in that channel, that they may be worth, in millionths
+	Open  int    // payments of ours at a time, and demands
 }
 
-// A Route is a way to the payee through others.
-type Route struct {
-	Nodes  []contracts.Address `json:"nodes"`  // after us; the payee last
-	Sent   contracts.Amount    `json:"sent"`   // what enters it
-	Amount contracts.Amount    `json:"amount"` // what arrives
+// A Ledger is all channels of a node, and the payments that are not at rest.
+type Ledger struct {
+	cfg     Config
+	now     uint64 // Unix second
+	heads   map[contracts.Chain]channel.Head
+	through map[contracts.Chain]uint64
+	reach   map[contracts.Address]bool
+
+	channels  book[channel.Channel]
+	payments  book[Payment] // ours that are pending, or direct and on their way
+	transfers book[Transfer]
+	demands   book[Demand]
+	fees      map[contracts.Hash]*message.Schedule
+	offers    book[message.Offer] // of exchanges that we are bound to
+
+	partners map[contracts.Address][]contracts.Hash // channels with each, in order of their opening
+	queued   book[struct{}]                         // channels that have something to say
+	flown    map[contracts.Hash][]flown             // by channel, in order
+	outs     map[contracts.Hash]contracts.Hash      // by Transfer.Out: transfers
+	loads    map[lane]load
+	sought   map[contracts.Hash]bool // payments for which the path finder was asked
+	ended    [2]map[contracts.Hash]terms
+	turned   uint64 // Unix second at which ended was turned
 }
 
-// A Query asks for routes.
-type Query struct {
-	Asset  contracts.Asset
-	To     contracts.Address
-	Amount contracts.Amount
-	Most   int              // routes
-	Avoid  []contracts.Hash // channels
+// A flown is a direct payment on its way.
+type flown struct {
+	id    contracts.Hash
+	nonce uint64
 }
 
-// A Transfer is a payment of others that we pass on.
-type Transfer struct {
-	ID     contracts.Hash   `json:"id"` // of the incoming lock
-	In     Link             `json:"in"`
-	Out    Link             `json:"out"`
-	Status Status           `json:"status"`
-	Fee    contracts.Amount `json:"fee"`  // earned when done
-	Made   uint64           `json:"made"` // Unix seconds
+// New returns a ledger without channels.
+func New(cfg Config) *Ledger {
+	return &Ledger{
+		cfg: cfg, heads: map[contracts.Chain]channel.Head{}, through: map[contracts.Chain]uint64{},
+		reach: map[contracts.Address]bool{}, fees: map[contracts.Hash]*message.Schedule{},
+		partners: map[contracts.Address][]contracts.Hash{}, flown: map[contracts.Hash][]flown{},
+		outs: map[contracts.Hash]contracts.Hash{}, loads: map[lane]load{}, sought: map[contracts.Hash]bool{},
+		ended: [2]map[contracts.Hash]terms{{}, {}},
+	}
 }
 
-// A Demand is an invoice of ours, and what has come for it.
-type Demand struct {
-	Invoice message.Invoice   `json:"invoice"`
-	Number  uint64            `json:"number"` // its secret is derived from it; 0 is of somebody else
-	Hold    bool              `json:"hold"`   // the secret is not shown before the user says so
-	Status  DemandStatus      `json:"status"`
-	Secret  *contracts.Secret `json:"secret,omitempty"` // once it may be shown
-	Links   []Link            `json:"links,omitempty"`
-	Made    uint64            `json:"made"`
+// Load takes in what was stored, into a ledger that is new. A Clock must be the next
+// that it hears.
+func (l *Ledger) Load(kept Loaded) {
+	direct, locked := map[contracts.Hash]Payment{}, []Payment(nil)
+	for _, p := range kept.Payments {
+		if p.direct() {
+			direct[p.ID] = p
+		} else {
+			locked = append(locked, p)
+		}
+	}
+	l.Commit(Change{
+		Channels: kept.Channels, Payments: locked, Transfers: kept.Transfers,
+		Demands: kept.Demands, Fees: kept.Fees, Through: kept.Through, Heads: kept.Heads,
+	})
+	for _, c := range kept.Channels {
+		for _, f := range c.Us.Flight {
+			for _, change := range f.Changes {
+				if change.Pay != nil {
+					l.remember(direct, c, *change.Pay, f.Proof.Nonce)
+				}
+			}
+		}
+		for _, change := range c.Us.Queue {
+			if change.Pay != nil {
+				l.remember(direct, c, *change.Pay, 0)
+			}
+		}
+	}
 }
 
-// A DemandStatus is how far an invoice of ours is.
-type DemandStatus string
-
-// The statuses.
-const (
-	Asked     DemandStatus = "open"
-	Held      DemandStatus = "held" // all that was asked is locked for us
-	Settling  DemandStatus = "paid"
-	Withdrawn DemandStatus = "cancelled"
-	Lapsed    DemandStatus = "expired"
-)
-
-// A Change is what one or more events have changed: it is stored whole, then
-// committed, then acted on.
-type Change struct {
-	Channels  []channel.Channel
-	Payments  []Payment
-	Transfers []Transfer
-	Demands   []Demand
-	Said      []Said                     // appended to the logs of channels
-	Through   map[contracts.Chain]uint64 // position of each chain that has moved
-	Rest      []contracts.Hash           // orders that need nothing more, done or not
-	Effects   []Effect
+// Apply decides what e leads to, and changes nothing. Errors: those of e.
+func (l *Ledger) Apply(e Event) (Change, error) {
+	d := draft{l: l}
+	if err := d.apply(e); err != nil {
+		return Change{}, err
+	}
+	if err := d.follow(); err != nil {
+		return Change{}, err
+	}
+	d.guard()
+	return d.c, nil
 }
 
-// A Said is a record of a channel's log.
-type Said struct {
-	Channel contracts.Hash
-	Epoch   uint64
-	channel.Record
+func (d *draft) apply(e Event) error {
+	switch e := e.(type) {
+	case Pay:
+		return d.pay(e)
+	case Routed:
+		return d.routed(e)
+	case Request:
+		return d.request(e)
+	case Release:
+		return d.release(e)
+	case Cancel:
+		return d.cancel(e)
+	case Quote:
+		return d.quote(e)
+	case Take:
+		return d.take(e)
+	case SetFee:
+		return d.setFee(e)
+	case Want:
+		return d.want(e)
+	case Heard:
+		return d.heard(e)
+	case News:
+		return d.news(e)
+	case Clock:
+		return d.clock(e)
+	case Met:
+		return d.met(e)
+	case Parted:
+		set(&d.c.reach, e.Partner, false)
+		return nil
+	case Flush:
+		return d.flush()
+	case Found:
+		return d.tell(e.Channel, channel.Found{Locks: e.Locks})
+	}
+	panic(fmt.Sprintf("ledger: event %T", e))
 }
 
-// Loaded is what a store has kept: all that is not at rest.
-type Loaded struct {
-	Channels  []channel.Channel
-	Payments  []Payment // ours that are pending
-	Transfers []Transfer
-	Demands   []Demand
-	Through   map[contracts.Chain]uint64
+// Commit takes in what Apply has decided. Changes are committed in the order in
+// which they were applied.
+func (l *Ledger) Commit(c Change) {
+	l.now = max(l.now, c.now)
+	for chain, head := range c.Heads {
+		l.heads[chain] = head
+	}
+	for chain, through := range c.Through {
+		l.through[chain] = through
+	}
+	for party, there := range c.reach {
+		l.reach[party] = there
+	}
+	for hash, o := range c.offers {
+		if o == nil {
+			l.offers.drop(hash)
+		} else {
+			l.offers.put(hash, *o)
+		}
+	}
+	for i := range c.Fees {
+		l.fees[c.Fees[i].Channel] = &c.Fees[i].Schedule
+	}
+	for _, p := range c.Payments {
+		l.commitPayment(p)
+	}
+	for _, v := range c.Channels {
+		l.commitChannel(v)
+	}
+	for _, t := range c.Transfers {
+		l.commitTransfer(t)
+	}
+	for _, d := range c.Demands {
+		if d.rests(l.now) {
+			l.demands.drop(d.Invoice.Hash)
+		} else {
+			l.demands.put(d.Invoice.Hash, d)
+		}
+	}
+	for _, e := range c.Effects {
+		if e, is := e.(Find); is {
+			l.sought[e.ID] = true
+		}
+	}
 }
 
-// An Effect is what the node does after a change is stored.
-type Effect interface{ effect() }
-
-// A Tell is a message for a partner.
-type Tell struct {
-	To      contracts.Address
-	Message message.Message
+func (l *Ledger) commitChannel(c channel.Channel) {
+	if _, is := l.channels.get(c.Key); !is {
+		l.partners[c.Partner()] = append(l.partners[c.Partner()], c.Key)
+	}
+	l.channels.put(c.Key, c)
+	if len(c.Us.Queue) > 0 {
+		l.queued.put(c.Key, struct{}{})
+	} else {
+		l.queued.drop(c.Key)
+	}
+	flying := l.flown[c.Key]
+	for len(flying) > 0 {
+		p, is := l.payments.get(flying[0].id)
+		if is && p.Nonce == flying[0].nonce {
+			if !p.Stands(c) {
+				break
+			}
+			l.end(p)
+		}
+		flying = flying[1:]
+	}
+	l.flown[c.Key] = flying
+	if len(flying) == 0 {
+		delete(l.flown, c.Key)
+	}
 }
 
-// A Notice tells our user what has happened.
-type Notice struct {
-	Kind string
-	ID   contracts.Hash
-	Text string
+func (l *Ledger) commitPayment(p Payment) {
+	switch {
+	case !p.Ours:
+	case p.Status == Pending || p.under():
+		l.payments.put(p.ID, p)
+	case p.Status == Done && p.direct():
+		l.payments.put(p.ID, p)
+		l.flown[p.Channel] = append(l.flown[p.Channel], flown{p.ID, p.Nonce})
+	default:
+		l.end(p)
+	}
 }
 
-func (Tell) effect()   {}
-func (Notice) effect() {}
+// end forgets a payment, but for what would tell whether it comes again.
+func (l *Ledger) end(p Payment) {
+	l.payments.drop(p.ID)
+	delete(l.sought, p.ID)
+	if l.now >= l.turned+endedFor {
+		l.ended[0], l.ended[1], l.turned = map[contracts.Hash]terms{}, l.ended[0], l.now
+	}
+	l.ended[0][p.ID] = termsOf(p)
+}
+
+// endedFor is how many seconds at least an ended payment is remembered: longer than
+// it lies between asking the store for its id and applying it.
+const endedFor = 10
+
+func (l *Ledger) commitTransfer(t Transfer) {
+	before, was := l.transfers.get(t.ID)
+	if was {
+		l.weigh(before, -1)
+	}
+	if t.Status != Pending {
+		l.transfers.drop(t.ID)
+		delete(l.outs, t.Out.ID())
+		return
+	}
+	l.weigh(t, 1)
+	l.transfers.put(t.ID, t)
+	l.outs[t.Out.ID()] = t.ID
+}

@@ -38,9 +38,8 @@ func (p Payment) In(epoch, stands uint64) Status {
 // AtRest reports whether nothing more will happen to t.
 func (t Transfer) AtRest() bool { return t.Status != Pending }
 
-// AtRest reports whether nothing more is decided about d. That its locks are still
-// to be paid is the channels' care, who know the secret.
-func (d Demand) AtRest() bool { return d.Status != Asked && d.Status != Held }
+// AtRest reports whether nothing more is decided about d, nor still to be paid.
+func (d Demand) AtRest() bool { return d.Status != Asked && d.Status != Held && len(d.Links) == 0 }
 
 // A Filter chooses a page of payments, transfers or demands, newest first.
 type Filter struct {

@@ -60,5 +60,8 @@ func TestRest(t *testing.T) {
 		if got := (Demand{Status: status}).AtRest(); got != want {
 			t.Errorf("invoice %s: %t", status, got)
 		}
+		if (Demand{Status: status, Links: make([]Link, 1)}).AtRest() {
+			t.Errorf("invoice %s, with a lock that is not paid: at rest", status)
+		}
 	}
 }
