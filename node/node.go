@@ -1,0 +1,263 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"photon/contracts"
+	"photon/node/ledger"
+)
+
+// ErrEnded is the answer to whoever asks a node that has ended.
+var ErrEnded = errors.New("the node has ended")
+
+// A Config is all that a node needs. Every field is required but where said.
+type Config struct {
+	Ledger  ledger.Config
+	Chains  map[contracts.Chain]Ledger
+	Peer    Peer
+	Store   Store
+	Secrets Secrets
+	Routes  Routes              // may be nil: then payments go only where the user says
+	Notify  func(ledger.Notice) // may be nil
+	Log     *slog.Logger
+}
+
+// A Node is one payment node. Make it with New, then Run it.
+type Node struct {
+	Config
+	inbox   chan *call
+	ended   chan struct{}
+	ready   chan struct{} // closed once every chain has told its head
+	carries map[contracts.Chain]*carrier
+
+	mu     sync.Mutex // guards what follows
+	lines  map[contracts.Address]*line
+	waits  map[contracts.Hash][]chan struct{} // for the end of a payment
+	last   uint64                             // number of the newest invoice
+	silent map[contracts.Chain]bool           // whose head was never told
+
+	// The loop owns what follows.
+	ledger *ledger.Ledger
+}
+
+// A call is something that the loop is asked: to let events happen, or to look.
+type call struct {
+	events []ledger.Event
+	look   func(*ledger.Ledger)
+	rest   []contracts.Hash // orders that are done
+	errs   []error          // beside events
+	done   chan struct{}    // closed once what came of it is stored
+}
+
+// How the loop works: how many calls it takes in before it stores, and how often
+// time passes.
+const (
+	mostCalls = 1024
+	tickEvery = time.Second
+)
+
+// New returns a node that has not begun.
+func New(cfg Config) *Node {
+	n := &Node{
+		Config: cfg, inbox: make(chan *call, mostCalls), ended: make(chan struct{}), ready: make(chan struct{}),
+		carries: map[contracts.Chain]*carrier{}, lines: map[contracts.Address]*line{},
+		waits: map[contracts.Hash][]chan struct{}{}, ledger: ledger.New(cfg.Ledger), silent: map[contracts.Chain]bool{},
+	}
+	for chain, c := range cfg.Chains {
+		n.carries[chain] = newCarrier(n, chain, c)
+		n.silent[chain] = true
+	}
+	if n.Notify == nil {
+		n.Notify = func(ledger.Notice) {}
+	}
+	return n
+}
+
+// Ready is closed once every chain has told its head.
+func (n *Node) Ready() <-chan struct{} { return n.ready }
+
+// Run loads what was under way and runs the node until ctx ends or the store fails.
+// A store that fails ends every promise: the error is returned.
+func (n *Node) Run(ctx context.Context) error {
+	kept, err := n.Store.LoadLedger(ctx)
+	if err != nil {
+		return unlessStopped(ctx, fmt.Errorf("load the ledger: %w", err))
+	}
+	n.ledger.Load(kept)
+	txs, err := n.Store.CallTxs(ctx)
+	if err != nil {
+		return unlessStopped(ctx, fmt.Errorf("load transactions: %w", err))
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for chain, c := range n.Chains {
+		if err := n.carries[chain].resume(ctx, txs); err != nil {
+			return unlessStopped(ctx, err)
+		}
+		from := kept.Through[chain]
+		g.Go(func() error { return c.FollowChannels(ctx, from, n.news(chain)) })
+		g.Go(func() error { return n.carries[chain].run(ctx) })
+	}
+	for _, c := range kept.Channels {
+		n.line(ctx, c.Partner())
+	}
+	g.Go(func() error { return n.meet(ctx) })
+	g.Go(func() error {
+		defer close(n.ended)
+		return n.loop(ctx, g)
+	})
+	return unlessStopped(ctx, g.Wait())
+}
+
+// unlessStopped is err, but nil when it is only that ctx ended: to be told to stop
+// is no failure, however early.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// loop decides, stores, commits and acts. It takes in all that waits before it
+// stores, so that what comes together is stored together.
+func (n *Node) loop(ctx context.Context, g *errgroup.Group) error {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		var batch []*call
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			batch = append(batch, &call{events: []ledger.Event{n.clock()}})
+		case c := <-n.inbox:
+			batch = append(batch, c)
+		}
+	more:
+		for len(batch) < mostCalls {
+			select {
+			case c := <-n.inbox:
+				batch = append(batch, c)
+			default:
+				break more
+			}
+		}
+		if err := n.handle(ctx, g, batch); err != nil {
+			return err
+		}
+	}
+}
+
+func (n *Node) clock() ledger.Event { return ledger.Clock{Now: unix(time.Now())} }
+
+func unix(t time.Time) uint64 { return uint64(max(t.Unix(), 0)) }
+
+// handle lets a batch of calls happen as one change.
+func (n *Node) handle(ctx context.Context, g *errgroup.Group, batch []*call) error {
+	var all ledger.Change
+	for _, c := range batch {
+		c.errs = make([]error, len(c.events))
+		for i, e := range c.events {
+			change, err := n.ledger.Apply(e)
+			if err != nil {
+				c.errs[i] = err
+				continue
+			}
+			n.ledger.Commit(change)
+			all.Add(change)
+		}
+		all.Rest = append(all.Rest, c.rest...)
+	}
+	change, err := n.ledger.Apply(ledger.Flush{})
+	if err != nil {
+		return fmt.Errorf("flush: %w", err)
+	}
+	n.ledger.Commit(change)
+	all.Add(change)
+	if !all.Empty() {
+		if err := n.Store.SaveLedger(ctx, all); err != nil {
+			return fmt.Errorf("save the ledger: %w", err)
+		}
+	}
+	for _, c := range batch {
+		if c.look != nil {
+			c.look(n.ledger)
+		}
+		if c.done != nil {
+			close(c.done)
+		}
+	}
+	n.act(ctx, g, all)
+	return nil
+}
+
+// act carries out what was decided, now that it is stored.
+func (n *Node) act(ctx context.Context, g *errgroup.Group, all ledger.Change) {
+	for _, e := range all.Effects {
+		switch e := e.(type) {
+		case ledger.Tell:
+			c, known := n.ledger.Channel(e.Message.About())
+			if !known {
+				n.Log.Error("message about no channel", "channel", e.Message.About(), "partner", e.To)
+				continue
+			}
+			n.line(ctx, e.To).say(saying{c, e.Message})
+		case ledger.Find:
+			g.Go(func() error { return n.find(ctx, e) })
+		case ledger.Show:
+			g.Go(func() error { return n.show(ctx, e) })
+		case ledger.Seek:
+			g.Go(func() error { return n.seek(ctx, e) })
+		case ledger.Over:
+			n.wake(e.ID)
+		case ledger.Notice:
+			n.Notify(e)
+		}
+	}
+	if len(all.Channels) > 0 || len(all.Through) > 0 {
+		for _, c := range n.carries {
+			c.poke()
+		}
+	}
+}
+
+// post hands events to the loop and waits until what came of them is stored. It
+// returns why each was refused.
+func (n *Node) post(ctx context.Context, c *call) error {
+	c.done = make(chan struct{})
+	select {
+	case n.inbox <- c:
+	case <-n.ended:
+		return ErrEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-c.done:
+		return nil
+	case <-n.ended:
+		return ErrEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// do lets one event happen.
+func (n *Node) do(ctx context.Context, e ledger.Event) error {
+	c := &call{events: []ledger.Event{e}}
+	if err := n.post(ctx, c); err != nil {
+		return err
+	}
+	return c.errs[0]
+}
+
+// look runs f in the loop, which owns the ledger.
+func (n *Node) look(ctx context.Context, f func(*ledger.Ledger)) error {
+	return n.post(ctx, &call{look: f})
+}
