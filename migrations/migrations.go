@@ -4,6 +4,7 @@
 //	sqlite/0001_trades.sql    ▶ postgres/0001_trades.sql    trades, effects, transactions
 //	sqlite/0002_offers.sql    ▶ postgres/0002_offers.sql    offers
 //	sqlite/0003_notes.sql     ▶ postgres/0003_notes.sql     notes of adapters
+//	sqlite/0004_channels.sql  ▶ postgres/0004_channels.sql  a node's channels and payments
 //
 // The one rule: a file that has landed is never edited. What must change comes
 // as the next number, in both folders.

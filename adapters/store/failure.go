@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"photon/node/ledger"
 	"photon/swap/trade"
 )
 
@@ -14,7 +15,7 @@ import (
 //
 // Source: sqlite.org/rescode.html; PostgreSQL's manual, appendix A.
 func harmless(err error) bool {
-	if errors.Is(err, trade.ErrConflict) || errors.Is(err, ErrDiffers) {
+	if errors.Is(err, trade.ErrConflict) || errors.Is(err, ledger.ErrConflict) || errors.Is(err, ErrDiffers) {
 		return true
 	}
 	var lite interface{ Code() int }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"photon/contracts"
+	"photon/node/channel"
+	"photon/node/ledger"
 	"photon/swap/trade"
 )
 
@@ -19,6 +21,10 @@ func writes(s *Store) map[string]func(context.Context) error {
 		"SaveOffer": func(ctx context.Context) error { return s.SaveOffer(ctx, offer(99)) },
 		"DropOffer": func(ctx context.Context) error { return s.DropOffer(ctx, contracts.Hash{}) },
 		"Put":       func(ctx context.Context) error { return s.Put(ctx, "99", nil) },
+		"SaveLedger": func(ctx context.Context) error {
+			return s.SaveLedger(ctx, ledger.Change{Demands: []ledger.Demand{invoice(99)}})
+		},
+		"SaveCallTxs": func(ctx context.Context) error { return s.SaveCallTxs(ctx, called(99, 99)) },
 	}
 }
 
@@ -54,6 +60,16 @@ func TestFullDisk(t *testing.T) {
 			return s.SaveOffer(t.Context(), o)
 		},
 		"Put": func(s *Store) error { return s.Put(t.Context(), "x", bytes) },
+		"SaveLedger": func(s *Store) error {
+			p := direct(1, busy(1, 0), 1)
+			p.Text = string(bytes)
+			return s.SaveLedger(t.Context(), ledger.Change{Channels: []channel.Channel{busy(1, 0)}, Payments: []ledger.Payment{p}})
+		},
+		"SaveCallTxs": func(s *Store) error {
+			x := called(1, 1)
+			x.Raw = bytes
+			return s.SaveCallTxs(t.Context(), x)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := file(t)
@@ -133,6 +149,7 @@ func TestHarmlessRefusals(t *testing.T) {
 		}{
 			"conflict":    {s.Save(t.Context(), trade.Change{Trades: []trade.Trade{next(swap(1), trade.Locking)}}), trade.ErrConflict},
 			"other bytes": {s.SaveTxs(t.Context(), other), ErrDiffers},
+			"stray":       {s.SaveLedger(t.Context(), ledger.Change{Transfers: []ledger.Transfer{passed(1, busy(1, 0))}}), ledger.ErrConflict},
 			"ended":       {s.Save(ended, trade.Change{Trades: []trade.Trade{swap(1)}}), context.Canceled},
 		} {
 			if !errors.Is(row.err, row.want) {

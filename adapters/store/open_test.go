@@ -40,7 +40,8 @@ func TestRowsAreTheSchema(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s := open(t, url)
 		tables := []string{}
-		for _, row := range []any{tradeRow{}, effectRow{}, txRow{}, offerRow{}, noteRow{}} {
+		for _, row := range []any{tradeRow{}, effectRow{}, txRow{}, offerRow{}, noteRow{},
+			channelRow{}, saidRow{}, paymentRow{}, transferRow{}, demandRow{}, positionRow{}, callTxRow{}} {
 			parsed, err := schema.Parse(row, &sync.Map{}, schema.NamingStrategy{})
 			must(t, err)
 			columns, err := s.read.Migrator().ColumnTypes(parsed.Table)
@@ -98,12 +99,18 @@ func TestMigrationsRunOnce(t *testing.T) {
 	})
 }
 
+// backToFirst makes of a schema what it was with its first file.
+var backToFirst = []string{
+	"DROP TABLE channels", "DROP TABLE said", "DROP TABLE payments", "DROP TABLE transfers", "DROP TABLE demands", "DROP TABLE positions",
+	"DROP TABLE call_txs", "DROP TABLE notes", "DROP TABLE offers", "DELETE FROM goose_db_version WHERE version_id > 1",
+}
+
 // An older schema with a trade under way is brought up to date with the trade.
 func TestMigrationKeepsTrades(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s := open(t, url)
 		must(t, s.Save(t.Context(), trade.Change{Trades: []trade.Trade{swap(1)}, Effects: []trade.Pending{tell(1)}}))
-		for _, undo := range []string{"DROP TABLE notes", "DROP TABLE offers", "DELETE FROM goose_db_version WHERE version_id > 1"} {
+		for _, undo := range backToFirst {
 			must(t, s.write.Exec(undo).Error)
 		}
 		must(t, s.Close())
@@ -122,7 +129,7 @@ func TestOpenRefusesANewerSchema(t *testing.T) {
 		must(t, s.write.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9001, TRUE)").Error)
 		must(t, s.Close())
 		_, err := Open(t.Context(), url)
-		if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "schema 9001, this program knows up to 3") {
+		if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "schema 9001, this program knows up to 4") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -196,7 +203,7 @@ func TestPathsOfEveryKind(t *testing.T) {
 
 func TestSQLiteIsSetForSafety(t *testing.T) {
 	s := open(t, file(t))
-	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000"} {
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000", "wal_autocheckpoint": "8192"} {
 		var got string
 		must(t, s.write.Raw("PRAGMA "+pragma).Scan(&got).Error)
 		if got != want {

@@ -1,12 +1,14 @@
-// Package store keeps trades, effects, transactions, offers and notes in SQLite
-// or PostgreSQL.
+// Package store keeps trades, effects, transactions, offers and notes, and the
+// channels and payments of a node, in SQLite or PostgreSQL.
 //
 //	Open("sqlite:photon.db")            a file of ours, and LOCK beside it
 //	Open("postgres://user@host/photon") a database of ours, under an advisory lock
 //	Look(…)                             what an Open would find; changes nothing
 //	  └─▶ Save      trades and their effects, whole or not at all   trades.go
-//	      SaveTxs   transactions, before they are broadcast         txs.go
+//	      SaveTxs   transactions, before they are broadcast         txs.go, calls.go
 //	      SaveOffer Put                                             offers.go, notes.go
+//	      SaveLedger channels, payments and all that a node knows   ledger.go, and by
+//	                kind: channels.go, payments.go, passed.go; rows.go writes them
 //
 // The one rule: what a method has stored without an error is on the disk, and
 // only one process writes. There is one connection that writes; once it fails
@@ -15,7 +17,7 @@
 // A row holds the whole state as JSON; its other columns repeat what is searched
 // by. The schema is the package migrations.
 //
-// Start reading at [Open], then [Store.Save].
+// Start reading at [Open], then [Store.Save] and [Store.SaveLedger].
 package store
 
 import (

@@ -38,6 +38,7 @@ var (
 	_ utxo.Keys     = (*keys.Keyring)(nil)
 	_ utxo.Book     = (*store.Store)(nil)
 	_ peer.Book     = (*store.Store)(nil)
+	_ node.Store    = (*store.Store)(nil)
 	_ web.Maker     = (*swap.Desk)(nil)
 	_ web.Taker     = (*swap.Desk)(nil)
 	_ web.Book      = (*swap.Desk)(nil)
