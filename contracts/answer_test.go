@@ -163,6 +163,22 @@ func TestReadRevert(t *testing.T) {
 	}
 }
 
+func TestMethodOf(t *testing.T) {
+	for want, data := range map[string][]byte{
+		"closeTogether": contracts.CloseTogetherCall(contracts.ChannelName{}, contracts.Ending{}, contracts.Signature{}, contracts.Signature{}),
+		"registerBatch": contracts.RegisterCall(contracts.Secret{1}, contracts.Secret{2}),
+		"approve":       contracts.ApproveCall(contracts.Address{}, contracts.Units(1)),
+		"":              {1, 2, 3, 4},
+	} {
+		if got := contracts.MethodOf(data); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := contracts.MethodOf([]byte{1}); got != "" {
+		t.Errorf("%q of a byte", got)
+	}
+}
+
 // The ERC20 of the demo does what its name says, and answers as the readers read.
 func TestTokenOfTheDemo(t *testing.T) {
 	onBoth(t, func(t *testing.T, g *ground) {

@@ -219,6 +219,17 @@ func ReadRevert(data []byte) (name string, ok bool) {
 	return "", false
 }
 
+// MethodOf returns the name of the method that a call of one of our contracts, or of
+// a token, is of, such as "closeTogether". It is empty for anything else.
+func MethodOf(data []byte) string {
+	for _, a := range []artifact{hashLock, channels, secretRegistry, testToken} {
+		if m, err := a.abi.MethodById(data); err == nil {
+			return m.Name
+		}
+	}
+	return ""
+}
+
 // HashLockDeploy is the code that creates a HashLock on the chain with this id.
 func HashLockDeploy(chainID uint64) []byte {
 	return hashLock.deploy(new(big.Int).SetUint64(chainID))
