@@ -15,20 +15,23 @@ import (
 
 	"photon/adapters/sim"
 	"photon/contracts"
+	paying "photon/node"
 	"photon/swap"
 	"photon/swap/trade"
 )
 
 // What fills which port.
 var (
-	_ swap.Ledger   = (*sim.Purse)(nil)
-	_ swap.Cosigner = (*sim.Purse)(nil)
-	_ swap.Ledger   = (*sim.Account)(nil)
-	_ swap.Store    = (*sim.Store)(nil)
-	_ swap.Offers   = (*sim.Store)(nil)
-	_ swap.Peer     = (*sim.Line)(nil)
-	_ swap.Secrets  = sim.Keys("")
-	_ swap.Journal  = (*sim.Journal)(nil)
+	_ swap.Ledger    = (*sim.Purse)(nil)
+	_ swap.Cosigner  = (*sim.Purse)(nil)
+	_ swap.Ledger    = (*sim.Account)(nil)
+	_ swap.Store     = (*sim.Store)(nil)
+	_ swap.Offers    = (*sim.Store)(nil)
+	_ swap.Peer      = (*sim.Line)(nil)
+	_ swap.Secrets   = sim.Keys("")
+	_ swap.Journal   = (*sim.Journal)(nil)
+	_ paying.Ledger  = (*sim.Account)(nil)
+	_ paying.Secrets = sim.Keys("")
 )
 
 // A chain is what the simulated world does with one.
@@ -148,7 +151,7 @@ func (w *simulated) grow(c contracts.Chain) error {
 		w.chains[c] = sim.NewOutputs(c, every, outputsRate)
 		return nil
 	}
-	e, err := sim.NewContracts(c, every, gasPrice)
+	e, err := sim.NewContracts(c, every, gasPrice, sim.PunishBlocks)
 	if err != nil {
 		return err
 	}

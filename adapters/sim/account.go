@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/big"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,11 +11,12 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"photon/contracts"
+	"photon/node/channel"
 	"photon/swap/trade"
 )
 
 // An Account is a node's hold on a chain of contracts: its key, its nonces, its
-// legs.
+// legs and its channels. The calls of channels are in calls.go.
 type Account struct {
 	*lookout
 	chain *Contracts
@@ -26,10 +26,11 @@ type Account struct {
 	held map[uint64]given // by nonce
 }
 
-// given is a transaction to which a nonce is given.
+// given is a transaction to which a nonce is given: of a swap, or of a channel.
 type given struct {
-	tx *types.Transaction
-	as trade.Tx
+	tx   *types.Transaction
+	as   trade.Tx
+	call channel.Tx
 }
 
 // Account opens the chain for one life.
@@ -37,7 +38,7 @@ func (e *Contracts) Account(l *Life) *Account {
 	return &Account{lookout: newLookout(e, e.Endpoint(l.Node), l), chain: e, keys: Keys(l.Node), held: map[uint64]given{}}
 }
 
-func (a *Account) address() contracts.Address { return addressOf(a.keys, a.chain.chain) }
+func (a *Account) address() contracts.Address { return a.keys.Account() }
 
 // Party returns who we are: one account in all trades.
 func (a *Account) Party(context.Context, uint64) (contracts.Party, error) {
@@ -164,25 +165,37 @@ func (a *Account) lock(o trade.Order, s contracts.Swap, fate trade.Fate) ([]trad
 	}
 	data, value := s.LockCall()
 	calls := []call{{trade.Lock, a.chain.lock, value, data, s.LockGas()}}
-	if token := o.Terms.Asset.Token; !o.Terms.Asset.IsNative() {
-		if err := a.holds(o.Terms); err != nil {
-			return nil, err
-		}
-		allowed, err := a.allowed(token)
+	if !o.Terms.Asset.IsNative() {
+		approvals, err := a.approvals(o.Terms.Asset, a.chain.lock, o.Terms.Amount)
 		if err != nil {
 			return nil, err
 		}
-		approve := func(x contracts.Amount) call {
-			return call{trade.Approve, token, contracts.Amount{}, contracts.ApproveCall(a.chain.lock, x), contracts.ApproveGas}
-		}
-		if allowed.Less(o.Terms.Amount) {
-			calls = slices.Insert(calls, 0, approve(o.Terms.Amount))
-			if !allowed.IsZero() { // some tokens change none that is not zero
-				calls = slices.Insert(calls, 0, approve(contracts.Amount{}))
-			}
-		}
+		calls = append(approvals, calls...)
 	}
 	return a.seal(o, s.RefundGas(), calls...)
+}
+
+// approvals are what lets spender take an amount of a token that we have, if it may
+// not yet. Errors: trade.ErrShort.
+func (a *Account) approvals(token contracts.Asset, spender contracts.Address, amount contracts.Amount) ([]call, error) {
+	if err := a.holds(token, amount); err != nil {
+		return nil, err
+	}
+	allowed, err := a.allowed(token.Token, spender)
+	if err != nil {
+		return nil, err
+	}
+	approve := func(x contracts.Amount) call {
+		return call{trade.Approve, token.Token, contracts.Amount{}, contracts.ApproveCall(spender, x), contracts.ApproveGas}
+	}
+	switch {
+	case !allowed.Less(amount):
+		return nil, nil
+	case allowed.IsZero():
+		return []call{approve(amount)}, nil
+	default: // some tokens change none that is not zero
+		return []call{approve(contracts.Amount{}), approve(amount)}, nil
+	}
 }
 
 // pay sends to a person.
@@ -191,11 +204,11 @@ func (a *Account) pay(o trade.Order) ([]trade.Tx, error) {
 		return nil, err
 	}
 	name, _, _ := strings.Cut(o.To, ".")
-	to := addressOf(Keys(name), a.chain.chain)
+	to := Keys(name).Account()
 	if o.Terms.Asset.IsNative() {
 		return a.seal(o, 0, call{trade.Send, to, o.Terms.Amount, nil, contracts.SendGas})
 	}
-	if err := a.holds(o.Terms); err != nil {
+	if err := a.holds(o.Terms.Asset, o.Terms.Amount); err != nil {
 		return nil, err
 	}
 	return a.seal(o, 0, call{trade.Send, o.Terms.Asset.Token, contracts.Amount{}, contracts.TransferCall(to, o.Terms.Amount), contracts.TransferGas})
@@ -218,11 +231,7 @@ func (a *Account) seal(o trade.Order, kept uint64, calls ...call) (txs []trade.T
 		return nil, fmt.Errorf("%w: %s: have %s, need %s", trade.ErrShort, coin, have, need)
 	}
 	for _, k := range calls {
-		nonce := a.chain.state.GetNonce(a.address())
-		for a.held[nonce].tx != nil {
-			nonce++
-		}
-		tx, err := a.sign(o, k.purpose, &types.LegacyTx{Nonce: nonce, GasPrice: new(big.Int).SetUint64(price), Gas: k.gas, To: &k.to,
+		tx, err := a.sign(o, k.purpose, &types.LegacyTx{Nonce: a.nonce(), GasPrice: new(big.Int).SetUint64(price), Gas: k.gas, To: &k.to,
 			Value: k.value.Uint256().ToBig(), Data: k.data})
 		if err != nil {
 			return nil, err
@@ -232,18 +241,24 @@ func (a *Account) seal(o trade.Order, kept uint64, calls ...call) (txs []trade.T
 	return txs, nil
 }
 
-func (a *Account) sign(o trade.Order, p trade.Purpose, bare *types.LegacyTx) (trade.Tx, error) {
-	tx, err := types.SignNewTx(a.keys.AccountKey(a.chain.chain), a.chain.signer, bare)
+// signed is bare with our signature, and as the chain takes it.
+func (a *Account) signed(bare *types.LegacyTx) (*types.Transaction, []byte, error) {
+	tx, err := types.SignNewTx(a.keys.AccountKey(), a.chain.signer, bare)
 	if err != nil {
-		return trade.Tx{}, fmt.Errorf("%s: sign: %w", a.chain.chain, err)
+		return nil, nil, fmt.Errorf("%s: sign: %w", a.chain.chain, err)
 	}
 	raw, err := tx.MarshalBinary()
+	return tx, raw, err
+}
+
+func (a *Account) sign(o trade.Order, p trade.Purpose, bare *types.LegacyTx) (trade.Tx, error) {
+	tx, raw, err := a.signed(bare)
 	if err != nil {
 		return trade.Tx{}, err
 	}
 	made := trade.Tx{ID: o.ID, Chain: a.chain.chain, Side: o.Side, Purpose: p, TxID: contracts.Hash(tx.Hash()), Raw: raw,
 		Fee: contracts.Units(bare.GasPrice.Uint64() * bare.Gas), Made: uint64(time.Now().Unix())}
-	a.held[bare.Nonce] = given{tx, made}
+	a.held[bare.Nonce] = given{tx: tx, as: made}
 	return made, nil
 }
 
@@ -369,7 +384,7 @@ func (a *Account) Resume(_ context.Context, txs []trade.Tx) error {
 		if err := tx.UnmarshalBinary(t.Raw); err != nil {
 			return fmt.Errorf("stored transaction %s: %w", t.TxID, err)
 		}
-		a.held[tx.Nonce()] = given{tx, t}
+		a.held[tx.Nonce()] = given{tx: tx, as: t}
 	}
 	return nil
 }

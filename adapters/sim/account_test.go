@@ -22,7 +22,7 @@ type court struct {
 func inCourt(t *testing.T, test func(court)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		chain, err := NewContracts(contracts.ETH, 12*time.Second, 20_000_000_000)
+		chain, err := NewContracts(contracts.ETH, 12*time.Second, 20_000_000_000, PunishBlocks)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,6 +36,9 @@ type Contracts struct {
 	serial    uint64
 	floor     int // height below which no reorganisation reaches
 	lock      contracts.Address
+	channels  contracts.Address
+	registry  contracts.Address
+	depth     uint64 // blocks that confirm an event of a channel, its own included
 	endpoints map[string]*Endpoint
 }
 
@@ -73,20 +76,39 @@ func rulesOf(c contracts.Chain) params.ChainConfig {
 	return cfg
 }
 
-// NewContracts starts a chain with HashLock on it. each is the time of a block,
-// price what miners ask in wei for a gas.
-func NewContracts(c contracts.Chain, each time.Duration, price uint64) (*Contracts, error) {
+// PunishBlocks is as good as any for a chain's Channels.
+const PunishBlocks = 30
+
+// confirmations of events of channels, unless Confirm says otherwise.
+func confirmations(c contracts.Chain) uint64 {
+	if c == contracts.SMT {
+		return 17
+	}
+	return 12
+}
+
+// NewContracts starts a chain with HashLock, SecretRegistry and Channels on it. each
+// is the time of a block, price what miners ask in wei for a gas, punish the blocks
+// between a channel's window and its settlement.
+func NewContracts(c contracts.Chain, each time.Duration, price, punish uint64) (*Contracts, error) {
 	db, err := state.New(types.EmptyRootHash, state.NewDatabaseForTesting())
 	if err != nil {
 		return nil, fmt.Errorf("state of %s: %w", c, err)
 	}
-	e := &Contracts{chain: c, config: rulesOf(c), price: price, state: db, endpoints: map[string]*Endpoint{}}
+	e := &Contracts{chain: c, config: rulesOf(c), price: price, state: db, depth: confirmations(c), endpoints: map[string]*Endpoint{}}
 	e.signer = types.NewEIP155Signer(e.config.ChainID)
 	now := time.Now()
 	for i := range 50 {
 		e.append(uint64(now.Add(-each*time.Duration(50-i)).Unix()), nil)
 	}
-	e.lock, err = e.deploy(contracts.HashLockDeploy(e.config.ChainID.Uint64()))
+	id := e.config.ChainID.Uint64()
+	if e.lock, err = e.deploy(contracts.HashLockDeploy(id)); err != nil {
+		return nil, err
+	}
+	if e.registry, err = e.deploy(contracts.SecretRegistryDeploy()); err != nil {
+		return nil, err
+	}
+	e.channels, err = e.deploy(contracts.ChannelsDeploy(id, e.registry, punish))
 	return e, err
 }
 
@@ -94,6 +116,18 @@ func (e *Contracts) name() contracts.Chain { return e.chain }
 
 // HashLock is where the contract lies.
 func (e *Contracts) HashLock() contracts.Address { return e.lock }
+
+// Channels is the contract of the channels; registry dates secrets for it.
+func (e *Contracts) Channels() (channels contracts.Channels, registry contracts.Address) {
+	return contracts.Channels{ChainID: e.config.ChainID.Uint64(), At: e.channels}, e.registry
+}
+
+// Confirm sets how many blocks confirm an event of a channel, its own included.
+func (e *Contracts) Confirm(depth uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.depth = max(1, depth)
+}
 
 // Token creates a token and returns where it lies.
 func (e *Contracts) Token(symbol string, decimals uint8) (contracts.Address, error) {
@@ -114,7 +148,7 @@ func (e *Contracts) deploy(code []byte) (contracts.Address, error) {
 func (e *Contracts) Give(k Keys, a contracts.Asset, amount contracts.Amount) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	to := addressOf(k, e.chain)
+	to := k.Account()
 	if a.IsNative() {
 		e.state.AddBalance(to, amount.Uint256(), tracing.BalanceChangeUnspecified)
 		e.state.Finalise(e.rules(e.time()))
@@ -128,13 +162,19 @@ func (e *Contracts) Give(k Keys, a contracts.Asset, amount contracts.Amount) err
 
 // free runs a call of the miner's that costs nothing. e.mu is held.
 func (e *Contracts) free(to *contracts.Address, data []byte) ([]byte, error) {
-	zero := new(uint256.Int)
-	result, _, err := e.apply(&core.Message{From: miner, To: to, Nonce: e.state.GetNonce(miner), Value: zero, Data: data,
-		GasLimit: 10_000_000, GasPrice: zero, GasFeeCap: zero, GasTipCap: zero}, contracts.Hash{}, uint64(len(e.blocks)), e.time()+1)
+	result, err := e.gratis(miner, to, contracts.Amount{}, data, 10_000_000)
 	if err != nil {
 		return nil, err
 	}
 	return result.ReturnData, result.Err
+}
+
+// gratis runs anybody's call in the next block, for nothing. e.mu is held.
+func (e *Contracts) gratis(from contracts.Address, to *contracts.Address, value contracts.Amount, data []byte, gas uint64) (*core.ExecutionResult, error) {
+	zero := new(uint256.Int)
+	result, _, err := e.apply(&core.Message{From: from, To: to, Nonce: e.state.GetNonce(from), Value: value.Uint256(), Data: data,
+		GasLimit: gas, GasPrice: zero, GasFeeCap: zero, GasTipCap: zero}, contracts.Hash{}, uint64(len(e.blocks)), e.time()+1)
+	return result, err
 }
 
 // ask runs a call and leaves all as it is. e.mu is held.
@@ -267,6 +307,13 @@ func (e *Contracts) Relay(raw []byte) error {
 	}
 	e.pool = append(e.pool, tx)
 	return nil
+}
+
+// has reports whether tx is mined, whatever came of it.
+func (e *Contracts) has(tx *types.Transaction) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.find(tx.Hash()) != nil
 }
 
 // find is a mined transaction, or nil. e.mu is held.
@@ -411,11 +458,7 @@ func readLog(l *types.Log, from contracts.Address) (contracts.HashLockEvent, boo
 	if l.Address != from {
 		return contracts.HashLockEvent{}, false
 	}
-	topics := make([]contracts.Hash, len(l.Topics))
-	for i, t := range l.Topics {
-		topics[i] = contracts.Hash(t)
-	}
-	ev, err := contracts.ReadHashLockLog(topics, l.Data)
+	ev, err := contracts.ReadHashLockLog(topicsOf(l), l.Data)
 	return ev, err == nil
 }
 
@@ -423,7 +466,7 @@ func readLog(l *types.Log, from contracts.Address) (contracts.HashLockEvent, boo
 func (e *Contracts) Balance(k Keys, a contracts.Asset) contracts.Amount {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	sum, err := e.balance(addressOf(k, e.chain), a)
+	sum, err := e.balance(k.Account(), a)
 	if err != nil {
 		panic(fmt.Sprintf("sim: balance of %s: %v", a, err)) // the story names its tokens
 	}
@@ -439,8 +482,4 @@ func (e *Contracts) balance(of contracts.Address, a contracts.Asset) (contracts.
 		return contracts.Amount{}, err
 	}
 	return contracts.ReadTokens(answer)
-}
-
-func addressOf(k Keys, c contracts.Chain) contracts.Address {
-	return crypto.PubkeyToAddress(k.AccountKey(c).PublicKey)
 }

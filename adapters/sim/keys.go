@@ -55,12 +55,27 @@ func (k Keys) outputKey(path ...any) *btcec.PrivateKey {
 	return key
 }
 
-// AccountKey is the key of the account on ETH and SMT.
-func (k Keys) AccountKey(c contracts.Chain) *ecdsa.PrivateKey {
-	b := k.derive("account", c)
+// AccountKey is the key of the account on ETH and SMT, one for both.
+func (k Keys) AccountKey() *ecdsa.PrivateKey {
+	b := k.derive("account")
 	key, err := crypto.ToECDSA(b[:])
 	if err != nil {
 		panic(fmt.Sprintf("sim: key of %s: %v", string(k), err)) // one of 2^127
 	}
 	return key
+}
+
+// Account is the account on ETH and SMT.
+func (k Keys) Account() contracts.Address { return crypto.PubkeyToAddress(k.AccountKey().PublicKey) }
+
+// InvoiceSecret is the secret of the invoice with this number.
+func (k Keys) InvoiceSecret(number uint64) contracts.Secret { return k.derive("invoice", number) }
+
+// SignDigest signs with the account's key.
+func (k Keys) SignDigest(digest contracts.Hash) (contracts.Signature, error) {
+	raw, err := crypto.Sign(digest[:], k.AccountKey())
+	if err != nil {
+		return contracts.Signature{}, fmt.Errorf("sign as %s: %w", string(k), err)
+	}
+	return contracts.ParseSignature(raw)
 }

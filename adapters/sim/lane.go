@@ -1,8 +1,8 @@
 package sim
 
 import (
-	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -27,67 +27,68 @@ func (a *Account) waiting() (all []given) {
 	return all
 }
 
+// nonce is the next that nothing holds.
+func (a *Account) nonce() uint64 {
+	nonce := a.chain.state.GetNonce(a.address())
+	for a.held[nonce].tx != nil {
+		nonce++
+	}
+	return nonce
+}
+
+// ahead brings the chain to where all that waits is mined, for nothing, and calls
+// look after each; back undoes it. What would fail now changes nothing.
+func (a *Account) ahead(look func()) (back func()) {
+	all, now := a.waiting(), a.chain.state
+	a.chain.state = now.Copy()
+	for _, h := range all {
+		value, _ := uint256.FromBig(h.tx.Value())
+		if _, err := a.chain.gratis(a.address(), h.tx.To(), contracts.AmountOf(value), h.tx.Data(), h.tx.Gas()); err == nil {
+			look()
+		}
+	}
+	return func() { a.chain.state = now }
+}
+
 // free is what we have of an asset and nothing that waits takes.
 func (a *Account) free(asset contracts.Asset) (contracts.Amount, error) {
 	have, err := a.chain.balance(a.address(), asset)
 	if err != nil {
 		return have, err
 	}
-	for _, h := range a.waiting() {
-		have = less(have, h.takes(asset, a.chain.lock))
+	if asset.IsNative() {
+		for _, h := range a.waiting() {
+			cost, _ := uint256.FromBig(h.tx.Cost())
+			have = less(have, contracts.AmountOf(cost))
+		}
+		return have, nil
 	}
-	return have, nil
+	last := have
+	a.ahead(func() {
+		now, failed := a.chain.balance(a.address(), asset)
+		err = errors.Join(err, failed)
+		have, last = less(have, less(last, now)), now
+	})()
+	return have, err
 }
 
-// holds refuses to promise tokens that are not free. Errors: trade.ErrShort.
-func (a *Account) holds(t contracts.Terms) error {
-	have, err := a.free(t.Asset)
-	if err == nil && have.Less(t.Amount) {
-		err = fmt.Errorf("%w: %s: have %s, need %s", trade.ErrShort, t.Asset, have, t.Amount)
+// holds refuses to promise what is not free. Errors: trade.ErrShort.
+func (a *Account) holds(asset contracts.Asset, amount contracts.Amount) error {
+	have, err := a.free(asset)
+	if err == nil && have.Less(amount) {
+		err = fmt.Errorf("%w: %s: have %s, need %s", trade.ErrShort, asset, have, amount)
 	}
 	return err
 }
 
-// allowed is what HashLock may take of a token once all that waits is mined.
-func (a *Account) allowed(token contracts.Address) (contracts.Amount, error) {
-	answer, err := a.chain.ask(token, contracts.AllowanceCall(a.address(), a.chain.lock))
+// allowed is what spender may take of a token once all that waits is mined.
+func (a *Account) allowed(token, spender contracts.Address) (contracts.Amount, error) {
+	defer a.ahead(func() {})()
+	answer, err := a.chain.ask(token, contracts.AllowanceCall(a.address(), spender))
 	if err != nil {
 		return contracts.Amount{}, err
 	}
-	left, err := contracts.ReadTokens(answer)
-	if err != nil {
-		return contracts.Amount{}, err
-	}
-	asset := contracts.Asset{Chain: a.chain.chain, Token: token}
-	for _, h := range a.waiting() {
-		switch {
-		case h.as.Purpose == trade.Approve && *h.tx.To() == token:
-			left = word(h.tx.Data(), 1)
-		case h.as.Purpose == trade.Lock:
-			left = less(left, h.takes(asset, a.chain.lock))
-		}
-	}
-	return left, nil
-}
-
-// takes is what h takes of an asset at most. lock is where HashLock lies.
-func (h given) takes(asset contracts.Asset, lock contracts.Address) contracts.Amount {
-	data := h.tx.Data()
-	switch {
-	case asset.IsNative():
-		cost, _ := uint256.FromBig(h.tx.Cost())
-		return contracts.AmountOf(cost)
-	case h.as.Purpose == trade.Send && *h.tx.To() == asset.Token:
-		return word(data, 1)
-	case h.as.Purpose == trade.Lock && *h.tx.To() == lock && len(data) == 164 && bytes.Equal(data[80:100], asset.Token[:]):
-		return word(data, 1)
-	}
-	return contracts.Amount{}
-}
-
-// word is an argument of a call.
-func word(data []byte, i int) contracts.Amount {
-	return contracts.AmountOf(new(uint256.Int).SetBytes(data[4+32*i : 36+32*i]))
+	return contracts.ReadTokens(answer)
 }
 
 // less is x-y, or nothing when y is more.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"photon/node/channel"
+	"photon/node/ledger"
 	"photon/swap/trade"
 )
 
@@ -19,13 +21,15 @@ var (
 
 // A Point is one thing that a node does to the world outside itself.
 type Point struct {
-	Node string
-	What string       // "save", "keep", "send", "ask" or "offer"
-	Of   string       // what is saved, sent or asked, for a reader
-	To   string       // whom is asked
-	Body []byte       // of an ask
-	Txs  []trade.Tx   // of a keep or a send
-	Diff trade.Change // of a save
+	Node   string
+	What   string        // "save", "keep", "send", "ask", "tell" or "offer"
+	Of     string        // what is saved, sent, asked or told, for a reader
+	To     string        // whom is asked or told
+	Body   []byte        // of an ask or a tell
+	Txs    []trade.Tx    // of a keep or a send, for a swap
+	Diff   trade.Change  // of a save, of swaps
+	Calls  []channel.Tx  // of a keep or a send, for a channel
+	Ledger ledger.Change // of a save, of a ledger
 }
 
 // String is such as "bob send BTC redeem".

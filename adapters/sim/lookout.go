@@ -14,16 +14,16 @@ import (
 // outlives the node.
 type Endpoint struct {
 	mu    sync.Mutex
-	down  bool   // answers nothing
-	stale bool   // shows nothing newer than asOf
-	asOf  uint64 // height
-	lies  bool   // shows locks that are not there
-	lose  bool   // takes transactions and passes none on
-	wake  chan struct{}
+	down  bool          // answers nothing
+	stale bool          // shows nothing newer than asOf
+	asOf  uint64        // height
+	lies  bool          // shows locks that are not there
+	lose  bool          // takes transactions and passes none on
+	moved chan struct{} // closed when there is something new to see
 }
 
-// A ledger is what a lookout sees of a chain.
-type ledger interface {
+// A view is what a lookout sees of a chain.
+type view interface {
 	// head is the newest block, not above upTo.
 	head(upTo uint64) trade.Head
 	// fate is what the chain says of a leg, up to this height.
@@ -31,16 +31,21 @@ type ledger interface {
 	name() contracts.Chain
 }
 
-func newEndpoint() *Endpoint { return &Endpoint{wake: make(chan struct{}, 1)} }
+func newEndpoint() *Endpoint { return &Endpoint{moved: make(chan struct{})} }
 
-// poke makes whoever follows look again.
+// poke makes all who follow look again.
 func (e *Endpoint) poke() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
+	close(e.moved)
+	e.moved = make(chan struct{})
+}
+
+// next is closed at the next poke. Take it before looking.
+func (e *Endpoint) next() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.moved
 }
 
 func (e *Endpoint) set(change func()) {
@@ -61,7 +66,8 @@ func (e *Endpoint) Fail() { e.set(func() { e.down = true }) }
 // Freeze makes it show nothing above this height.
 func (e *Endpoint) Freeze(height uint64) { e.set(func() { e.stale, e.asOf = true, height }) }
 
-// Lie makes it show the partner's lock where there is none.
+// Lie makes it show the partner's lock of a swap where there is none. Of channels it
+// tells nothing then: others do not confirm what it says.
 func (e *Endpoint) Lie() { e.set(func() { e.lies = true }) }
 
 // Lose makes it take transactions and pass none on.
@@ -82,6 +88,12 @@ func (e *Endpoint) loses() bool {
 	return e.lose
 }
 
+func (e *Endpoint) tellsLies() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.lies
+}
+
 func (e *Endpoint) upTo() uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -93,10 +105,9 @@ func (e *Endpoint) upTo() uint64 {
 
 // A lookout tells one life of a node the fates of its legs.
 type lookout struct {
-	chain    ledger
+	chain    view
 	endpoint *Endpoint
 	life     *Life
-	wake     chan struct{}
 
 	mu      sync.Mutex
 	watches map[legKey]trade.Watch
@@ -109,10 +120,8 @@ type legKey struct {
 	side trade.Side
 }
 
-func newLookout(chain ledger, e *Endpoint, l *Life) *lookout {
-	wake := make(chan struct{}, 1)
-	e.set(func() { e.wake = wake })
-	return &lookout{chain: chain, endpoint: e, life: l, wake: wake, watches: map[legKey]trade.Watch{}, said: map[legKey]trade.Fate{}}
+func newLookout(chain view, e *Endpoint, l *Life) *lookout {
+	return &lookout{chain: chain, endpoint: e, life: l, watches: map[legKey]trade.Watch{}, said: map[legKey]trade.Fate{}}
 }
 
 // ask fails when the life has ended or the endpoint is down.
@@ -155,6 +164,7 @@ func (l *lookout) Forget(legs ...trade.Watch) {
 // Follow delivers news until ctx ends.
 func (l *lookout) Follow(ctx context.Context, deliver func(context.Context, trade.News) error) error {
 	for {
+		next := l.endpoint.next()
 		if err := l.life.Alive(); err != nil {
 			return err
 		}
@@ -168,7 +178,7 @@ func (l *lookout) Follow(ctx context.Context, deliver func(context.Context, trad
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-l.wake:
+		case <-next:
 		}
 	}
 }
@@ -198,10 +208,7 @@ func (l *lookout) news() (trade.News, bool) {
 // see is a leg's fate as the endpoint shows it.
 func (l *lookout) see(w trade.Watch, upTo uint64) trade.Fate {
 	f := l.chain.fate(w, upTo)
-	l.endpoint.mu.Lock()
-	lies := l.endpoint.lies
-	l.endpoint.mu.Unlock()
-	if lies && w.Side == trade.Theirs && f.Lock == nil {
+	if l.endpoint.tellsLies() && w.Side == trade.Theirs && f.Lock == nil {
 		height := l.chain.head(upTo).Height
 		f.Lock = &trade.Spot{TxID: contracts.Hash{0xfa, 0x15, 0xe}, Amount: w.Terms.Amount, Height: height - 20}
 	}
