@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"photon/contracts"
 	"photon/swap/trade"
 )
 
@@ -18,11 +19,13 @@ const latency = 40 * time.Millisecond
 
 // A Board is the network: it carries questions and answers between nodes.
 type Board struct {
-	mu    sync.Mutex
-	lines map[string]*Line
-	cuts  map[[2]string]bool
-	noise Noise
-	count map[string]uint64
+	mu       sync.Mutex
+	lines    map[string]*Line
+	couriers map[contracts.Address]*Courier
+	cuts     map[[2]string]bool
+	noise    Noise
+	count    map[string]uint64
+	moved    chan struct{} // closed when somebody may be reached who was not
 }
 
 // Noise is what the network does to messages, chosen by seed for each.
@@ -35,7 +38,8 @@ type Noise struct {
 
 // NewBoard returns a network without nodes.
 func NewBoard() *Board {
-	return &Board{lines: map[string]*Line{}, cuts: map[[2]string]bool{}, count: map[string]uint64{}}
+	return &Board{lines: map[string]*Line{}, couriers: map[contracts.Address]*Courier{}, cuts: map[[2]string]bool{},
+		count: map[string]uint64{}, moved: make(chan struct{})}
 }
 
 // Disturb sets the noise from now on.
@@ -57,12 +61,19 @@ func (b *Board) Heal() {
 	defer b.mu.Unlock()
 	b.noise = Noise{}
 	clear(b.cuts)
+	b.introduce()
 }
 
 func (b *Board) set(x, y string, cut bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cuts[pair(x, y)] = cut
+	b.introduce()
+}
+
+// parted reports whether two nodes are cut from each other. b.mu is held.
+func (b *Board) parted(x, y string) bool {
+	return b.cuts[pair(x, y)] || b.cuts[pair("", x)] || b.cuts[pair("", y)]
 }
 
 func pair(x, y string) [2]string {
@@ -110,7 +121,7 @@ func (l *Line) Ask(ctx context.Context, to string, body []byte) (answer []byte, 
 		of = strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", m), "trade."))
 	}
 	err = l.life.pass(Point{What: "ask", Of: of, To: to, Body: body}, func() error {
-		answer, err = l.carry(ctx, to, body)
+		answer, err = l.board.carry(ctx, l.life, to, body, func(ctx context.Context) ([]byte, error) { return l.board.deliver(ctx, l.Self(), to, body) })
 		return err
 	})
 	if err != nil {
@@ -119,9 +130,10 @@ func (l *Line) Ask(ctx context.Context, to string, body []byte) (answer []byte, 
 	return answer, nil
 }
 
-// carry is one question and its answer, and what the noise makes of it.
-func (l *Line) carry(ctx context.Context, to string, body []byte) ([]byte, error) {
-	dice := l.board.dice(l.Self(), to, body)
+// carry is one question of a node and its answer, and what the noise makes of it.
+// deliver hands it over.
+func (b *Board) carry(ctx context.Context, l *Life, to string, body []byte, deliver func(context.Context) ([]byte, error)) ([]byte, error) {
+	dice := b.dice(l.Node, to, body)
 	noise := dice.noise
 	if err := sleep(ctx, latency+dice.upTo(0, noise.Delay)); err != nil {
 		return nil, err
@@ -129,15 +141,15 @@ func (l *Line) carry(ctx context.Context, to string, body []byte) ([]byte, error
 	if noise.Double && dice.one(1, 3) {
 		late := dice.upTo(2, noise.Delay+5*time.Second)
 		go func() { // a copy on its own way; nobody waits for its answer
-			if sleep(l.life.ctx, late) == nil {
-				_, _ = l.board.deliver(l.life.ctx, l.Self(), to, body)
+			if sleep(l.ctx, late) == nil {
+				_, _ = deliver(l.ctx)
 			}
 		}()
 	}
 	if noise.Lose && dice.one(3, 10) {
 		return nil, fmt.Errorf("%s: %w", to, ErrDown)
 	}
-	answer, err := l.board.deliver(ctx, l.Self(), to, body)
+	answer, err := deliver(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +165,7 @@ func (l *Line) carry(ctx context.Context, to string, body []byte) ([]byte, error
 // deliver gives body to a node that is there.
 func (b *Board) deliver(ctx context.Context, from, to string, body []byte) ([]byte, error) {
 	b.mu.Lock()
-	line, cut := b.lines[to], b.cuts[pair(from, to)] || b.cuts[pair("", from)] || b.cuts[pair("", to)]
+	line, cut := b.lines[to], b.parted(from, to)
 	var receive func(context.Context, string, []byte) ([]byte, error)
 	if line != nil {
 		receive = line.receive
