@@ -31,6 +31,7 @@ var (
 	_ swap.Secrets   = sim.Keys("")
 	_ swap.Journal   = (*sim.Journal)(nil)
 	_ paying.Ledger  = (*sim.Account)(nil)
+	_ paying.Store   = (*sim.Vault)(nil)
 	_ paying.Peer    = (*sim.Courier)(nil)
 	_ paying.Secrets = sim.Keys("")
 )

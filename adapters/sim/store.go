@@ -24,6 +24,7 @@ type Disk struct {
 	txs     []trade.Tx
 	offers  map[contracts.Hash]trade.Offer
 	journal [][]byte
+	books   books
 }
 
 // A row is a trade as bytes: what is not encoded is not kept.
@@ -41,7 +42,7 @@ type letter struct {
 
 // NewDisk returns an empty disk.
 func NewDisk() *Disk {
-	return &Disk{trades: map[contracts.Hash]row{}, offers: map[contracts.Hash]trade.Offer{}}
+	return &Disk{trades: map[contracts.Hash]row{}, offers: map[contracts.Hash]trade.Offer{}, books: newBooks()}
 }
 
 // Fill makes every write fail, until it is called with false.
@@ -296,4 +297,5 @@ func (d *Disk) Wipe() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.trades, d.outbox, d.txs, d.offers = map[contracts.Hash]row{}, nil, nil, map[contracts.Hash]trade.Offer{}
+	d.books = newBooks()
 }
