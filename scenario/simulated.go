@@ -33,6 +33,7 @@ var (
 	_ paying.Ledger  = (*sim.Account)(nil)
 	_ paying.Store   = (*sim.Vault)(nil)
 	_ paying.Peer    = (*sim.Courier)(nil)
+	_ paying.Routes  = (*sim.Guide)(nil)
 	_ paying.Secrets = sim.Keys("")
 )
 
