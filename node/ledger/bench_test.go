@@ -37,6 +37,39 @@ func BenchmarkDirect(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/payment")
 }
 
+// A block with events of a thousand of ten thousand channels.
+func BenchmarkBlock(b *testing.B) {
+	w := newWorld(b, 1)
+	p := w.people[0]
+	name := func(i int) contracts.ChannelName {
+		return contracts.NameChannel(smt.Token, p.self(), contracts.Address{1, byte(i >> 8), byte(i)}, 1001)
+	}
+	var events []channel.Happened
+	for i := range 10_000 {
+		n := name(i)
+		events = append(events, channel.Happened{Block: 1001, ChannelEvent: contracts.ChannelEvent{
+			Kind: contracts.ChannelOpened, ID: n.ID(), First: n.First, Second: n.Second, Window: window}})
+	}
+	w.height++
+	w.must(p, w.news(contracts.SMT, events...))
+	total := uint64(0)
+	for b.Loop() {
+		w.height++
+		total++
+		events = events[:0]
+		for i := range 1000 {
+			n := name(i)
+			events = append(events, channel.Happened{Block: w.height, ChannelEvent: contracts.ChannelEvent{
+				Kind: contracts.ChannelDeposited, ID: n.ID(), First: n.First, Second: n.Second, ByFirst: true, Total: units(total)}})
+		}
+		c, err := p.l.Apply(w.news(contracts.SMT, events...))
+		if err != nil || len(c.Channels) != 1000 {
+			b.Fatalf("%v: %d channels", err, len(c.Channels))
+		}
+		p.l.Commit(c)
+	}
+}
+
 // Ten thousand channels with nothing to say cost a flush nothing, and one that has
 // something is all that is asked.
 func TestFlushAsksOnlyWhoSpeaks(t *testing.T) {

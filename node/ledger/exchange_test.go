@@ -334,3 +334,22 @@ func TestExchangeIsBothOrNeither(t *testing.T) {
 		t.Errorf("%d were done and %d were not: the test sees only one of them", done, not)
 	}
 }
+
+// An offer is kept to its taker, and to nobody who knows of it.
+func TestOfferIsToOne(t *testing.T) {
+	w := newWorld(t, 3)
+	w.open(0, 1, units(1000), units(0))
+	w.openOf(eth, 0, 1, units(0), units(1000))
+	w.open(2, 1, units(1000), units(0))
+	o, _ := w.offer(eth)
+	w.must(w.people[1], Quote{o})
+	w.waits(o)
+	w.promise(2, 1, message.Promise{Lock: contracts.Lock{Amount: units(10), Expiry: w.height + 250, Hash: o.Hash}})
+	w.calm()
+	if why := w.people[1].lastDisposal(); why != message.Unknown || len(w.people[1].l.Transfers()) > 0 {
+		t.Errorf("given up for %q", why)
+	}
+	if len(w.people[1].l.Offers()) != 1 {
+		t.Error("the offer is gone")
+	}
+}

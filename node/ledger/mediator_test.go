@@ -110,6 +110,23 @@ func TestWhyAMediatorGivesUp(t *testing.T) {
 	}
 }
 
+// Who jams a channel of ours holds up himself, and nobody else.
+func TestCrowdedIsOnePartner(t *testing.T) {
+	w := newWorld(t, 4)
+	w.open(0, 1, units(1000), units(0))
+	w.open(3, 1, units(1000), units(0))
+	w.open(1, 2, units(1000), units(0))
+	w.people[1].l.cfg.Limits.Locks = 2
+	w.hold(3)
+	if why := w.people[1].lastDisposal(); why != message.Crowded {
+		t.Fatalf("the third is given up for %q", why)
+	}
+	w.pay(units(1), 3, 1, 2)
+	if n := len(w.people[1].l.Transfers()); n != 2 {
+		t.Errorf("%d transfers are pending, want 2", n)
+	}
+}
+
 // A view of the chain that is too old stops passing on, at the second.
 func TestStaleMediator(t *testing.T) {
 	for _, row := range []struct {

@@ -239,3 +239,42 @@ func TestReleasedTooLate(t *testing.T) {
 		})
 	}
 }
+
+// The payee has enough before the last part comes, and gives that up: it is no fee,
+// also when the payer dies between the receipt and that.
+func TestEnoughBeforeTheLastPart(t *testing.T) {
+	for _, dies := range []bool{false, true} {
+		w := newWorld(t, 3)
+		w.open(0, 1, units(100), units(0))
+		w.open(0, 2, units(100), units(0))
+		w.open(2, 1, units(100), units(0))
+		i := w.demand(1, units(50))
+		if err := w.send(0, i, w.route(units(50), units(49), 1), w.route(units(50), units(50), 2, 1)); err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			if _, over := w.people[0].over[i.Hash]; over {
+				break
+			}
+			for _, p := range w.people[:2] { // the second part waits
+				w.must(p, Flush{})
+			}
+			for len(w.queue) > 0 {
+				w.deliver(0)
+			}
+		}
+		w.ended(0, i.Hash, Done, "")
+		if p := w.paid(0, i.Hash); p.Fee != units(50) || !p.under() {
+			t.Errorf("fee %s while the second part is under way: %v", p.Fee, p.under())
+		}
+		if dies {
+			w.restart(w.people[0])
+		}
+		w.mine(2)
+		if p := w.paid(0, i.Hash); !p.Fee.IsZero() || p.Parts[1].Reason != message.Paid || p.Status != Done {
+			t.Errorf("%s, fee %s, parts %+v", p.Status, p.Fee, p.Parts)
+		}
+		w.has(0, 1, units(50), units(50))
+		w.has(0, 2, units(100), units(0))
+	}
+}
