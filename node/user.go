@@ -259,7 +259,7 @@ func (n *Node) Release(ctx context.Context, s contracts.Secret) error {
 }
 
 // ReleaseOwn shows our own secret of an invoice that was held. Errors:
-// ledger.ErrInvoice.
+// message.ErrInvoice.
 func (n *Node) ReleaseOwn(ctx context.Context, hash contracts.Hash) error {
 	var d ledger.Demand
 	known := false
@@ -267,7 +267,7 @@ func (n *Node) ReleaseOwn(ctx context.Context, hash contracts.Hash) error {
 		return err
 	}
 	if !known || d.Number == 0 {
-		return fmt.Errorf("%w: %s has no secret of ours", ledger.ErrInvoice, hash)
+		return fmt.Errorf("%w: %s has no secret of ours", message.ErrInvoice, hash)
 	}
 	return n.Release(ctx, n.Secrets.InvoiceSecret(d.Number))
 }

@@ -23,6 +23,8 @@ type books struct {
 	calls     table[callKey]
 	rest      map[contracts.Hash]bool // orders that need nothing more
 	through   map[contracts.Chain]uint64
+	heads     map[contracts.Chain]channel.Head
+	fees      table[contracts.Hash]
 }
 
 type (
@@ -39,7 +41,7 @@ type (
 )
 
 func newBooks() books {
-	return books{versions: map[contracts.Hash]uint64{}, rest: map[contracts.Hash]bool{}, through: map[contracts.Chain]uint64{}}
+	return books{versions: map[contracts.Hash]uint64{}, rest: map[contracts.Hash]bool{}, through: map[contracts.Chain]uint64{}, heads: map[contracts.Chain]channel.Head{}}
 }
 
 // A table is rows as bytes, in the order in which they came first: what is not
@@ -154,7 +156,7 @@ func (d *Disk) book(c ledger.Change) error {
 		return fmt.Errorf("%w: disk is full", ErrDown)
 	}
 	b := books{d.books.channels.clone(), maps.Clone(d.books.versions), d.books.payments.clone(), d.books.transfers.clone(),
-		d.books.demands.clone(), d.books.said.clone(), d.books.calls, maps.Clone(d.books.rest), maps.Clone(d.books.through)}
+		d.books.demands.clone(), d.books.said.clone(), d.books.calls, maps.Clone(d.books.rest), maps.Clone(d.books.through), maps.Clone(d.books.heads), d.books.fees.clone()}
 	if err := b.write(c); err != nil {
 		return err
 	}
@@ -164,8 +166,8 @@ func (d *Disk) book(c ledger.Change) error {
 
 func (b *books) write(c ledger.Change) error {
 	for _, ch := range c.Channels {
-		if has := b.versions[ch.Key]; ch.Version != has+1 {
-			return fmt.Errorf("%w: channel %s version %d: stored is version %d", ledger.ErrConflict, ch.Key, ch.Version, has)
+		if has, before := b.versions[ch.Key], c.Before(ch); has != before {
+			return fmt.Errorf("%w: channel %s after version %d: stored is version %d", ledger.ErrConflict, ch.Key, before, has)
 		}
 		b.versions[ch.Key] = ch.Version
 		if err := b.channels.put(ch.Key, ch); err != nil {
@@ -192,7 +194,13 @@ func (b *books) write(c ledger.Change) error {
 			return err
 		}
 	}
+	for _, f := range c.Fees {
+		if err := b.fees.put(f.Channel, f); err != nil {
+			return err
+		}
+	}
 	maps.Copy(b.through, c.Through)
+	maps.Copy(b.heads, c.Heads)
 	for _, order := range c.Rest {
 		b.rest[order] = true
 	}
@@ -222,8 +230,11 @@ func (v *Vault) LoadLedger(context.Context) (l ledger.Loaded, err error) {
 	l.Channels = slices.DeleteFunc(l.Channels, func(c channel.Channel) bool { return c.Status == channel.Settled })
 	l.Payments = slices.DeleteFunc(l.Payments, func(p ledger.Payment) bool { return p.Status != ledger.Pending })
 	l.Transfers = slices.DeleteFunc(l.Transfers, func(t ledger.Transfer) bool { return t.Status != ledger.Pending })
-	l.Demands = slices.DeleteFunc(l.Demands, func(d ledger.Demand) bool { return d.Status != ledger.Asked && d.Status != ledger.Held })
-	l.Through = maps.Clone(b.through)
+	l.Demands = slices.DeleteFunc(l.Demands, ledger.Demand.AtRest)
+	if l.Fees, err = rowsOf[ledger.Fee](b.fees, nil); err != nil {
+		return l, err
+	}
+	l.Through, l.Heads = maps.Clone(b.through), maps.Clone(b.heads)
 	return l, nil
 }
 
@@ -235,6 +246,20 @@ func (v *Vault) Said(_ context.Context, key contracts.Hash, epoch uint64) ([]cha
 	v.disk.mu.Lock()
 	defer v.disk.mu.Unlock()
 	return rowsOf[channel.Record](v.disk.books.said, func(k saidKey) bool { return k.channel == key && k.epoch == epoch })
+}
+
+// Payment returns one that we made, or that was made to us.
+func (v *Vault) Payment(_ context.Context, id contracts.Hash, ours bool) (ledger.Payment, bool, error) {
+	all, err := v.disk.Payments()
+	if err != nil {
+		return ledger.Payment{}, false, err
+	}
+	for _, p := range all {
+		if p.ID == id && p.Ours == ours {
+			return p, true, nil
+		}
+	}
+	return ledger.Payment{}, false, nil
 }
 
 // SaveCallTxs stores transactions before they are broadcast, all or none. Errors:

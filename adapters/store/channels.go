@@ -12,7 +12,6 @@ import (
 	"photon/contracts"
 	"photon/node/channel"
 	"photon/node/ledger"
-	"photon/node/message"
 )
 
 // channelRow is a channel. State is all of it; the other columns repeat what we
@@ -26,7 +25,8 @@ type channelRow struct {
 	AtRest  bool   // settled
 	State   string // JSON of channel.Channel
 
-	key contracts.Hash
+	key    contracts.Hash
+	before int64 // version that must be stored
 }
 
 func (channelRow) TableName() string { return "channels" }
@@ -38,7 +38,7 @@ type saidRow struct {
 	Channel int64  `gorm:"primaryKey"` // number of the channel
 	Epoch   int64  `gorm:"primaryKey"`
 	Nonce   int64  `gorm:"primaryKey"`
-	Body    string // JSON of []message.Change
+	Body    string // JSON of channel.Record
 
 	key contracts.Hash
 }
@@ -50,16 +50,16 @@ var (
 	insertSaid     = statement{"said (channel, epoch, nonce, body)", 4, "DO NOTHING", 32}
 )
 
-func channelRows(all []channel.Channel) ([]channelRow, error) {
-	rows := make([]channelRow, len(all))
-	for i, c := range all {
+func channelRows(change ledger.Change) ([]channelRow, error) {
+	rows := make([]channelRow, len(change.Channels))
+	for i, c := range change.Channels {
 		state, err := json.Marshal(c)
 		if err != nil {
 			return nil, fmt.Errorf("encode channel %s: %w", c.Key, err)
 		}
 		rows[i] = channelRow{
 			ID: raw(c.Key), Version: int64(c.Version), Epoch: int64(c.Epoch), Stands: int64(c.Us.Proof.Nonce),
-			AtRest: c.Status == channel.Settled, State: string(state), key: c.Key,
+			AtRest: c.Status == channel.Settled, State: string(state), key: c.Key, before: int64(change.Before(c)),
 		}
 	}
 	return rows, nil
@@ -68,7 +68,7 @@ func channelRows(all []channel.Channel) ([]channelRow, error) {
 func saidRows(all []ledger.Said) ([]saidRow, error) {
 	rows := make([]saidRow, len(all))
 	for i, s := range all {
-		body, err := json.Marshal(s.Changes)
+		body, err := json.Marshal(s.Record)
 		if err != nil {
 			return nil, fmt.Errorf("encode what was said in channel %s: %w", s.Channel, err)
 		}
@@ -116,8 +116,8 @@ func (s shelf) save(tx *gorm.DB, rows []channelRow) error {
 		if !ok {
 			has = s[r.key].Version
 		}
-		if r.Version != has+1 {
-			return fmt.Errorf("%w: channel %s version %d: stored is version %d", ledger.ErrConflict, r.key, r.Version, has)
+		if r.before != has {
+			return fmt.Errorf("%w: channel %s after version %d: stored is version %d", ledger.ErrConflict, r.key, r.before, has)
 		}
 		versions[r.key] = r.Version
 	}
@@ -221,12 +221,9 @@ func (s *Store) Said(ctx context.Context, key contracts.Hash, epoch uint64) ([]c
 	}
 	records := make([]channel.Record, len(rows))
 	for i, r := range rows {
-		records[i].Nonce = uint64(r.Nonce)
-		var changes []message.Change
-		if err := json.Unmarshal([]byte(r.Body), &changes); err != nil {
+		if err := json.Unmarshal([]byte(r.Body), &records[i]); err != nil {
 			return nil, fmt.Errorf("stored record %d of channel %s: %w", r.Nonce, key, err)
 		}
-		records[i].Changes = changes
 	}
 	return records, nil
 }

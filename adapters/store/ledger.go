@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,18 +11,22 @@ import (
 	"gorm.io/gorm"
 
 	"photon/contracts"
+	"photon/node/channel"
 	"photon/node/ledger"
 )
 
 // positionRow is how far we know a chain.
 type positionRow struct {
 	Chain   string `gorm:"primaryKey"`
-	Through int64  // block: all events up to it are in the channels
+	Through int64  // block: all events up to it are in the channels; below zero when it was never told
+	Head    string // JSON of channel.Head; empty when it was never told
 }
 
 func (positionRow) TableName() string { return "positions" }
 
-var insertPositions = statement{"positions (chain, through)", 2, "(chain) DO UPDATE SET through = excluded.through", 16}
+var insertPositions = statement{"positions (chain, through, head)", 3,
+	`(chain) DO UPDATE SET through = CASE WHEN excluded.through >= 0 THEN excluded.through ELSE positions.through END,
+		head = CASE WHEN excluded.head <> '' THEN excluded.head ELSE positions.head END`, 16}
 
 // ledgerRows are the rows of one change.
 type ledgerRows struct {
@@ -30,7 +35,8 @@ type ledgerRows struct {
 	transfers []transferRow
 	demands   []demandRow
 	said      []saidRow
-	through   map[contracts.Chain]uint64
+	fees      []feeRow
+	positions []positionRow
 	rest      []contracts.Hash
 }
 
@@ -46,12 +52,14 @@ func (s *Store) SaveLedger(ctx context.Context, c ledger.Change) error {
 }
 
 func rowsOf(c ledger.Change) (ledgerRows, error) {
-	channels, err1 := channelRows(c.Channels)
+	channels, err1 := channelRows(c)
 	payments, err2 := paymentRows(c.Payments)
 	transfers, err3 := transferRows(c.Transfers)
 	demands, err4 := demandRows(c.Demands)
 	said, err5 := saidRows(c.Said)
-	return ledgerRows{channels, payments, transfers, demands, said, c.Through, c.Rest}, cmp.Or(err1, err2, err3, err4, err5)
+	fees, err6 := feeRows(c.Fees)
+	positions, err7 := positionRows(c)
+	return ledgerRows{channels, payments, transfers, demands, said, fees, positions, c.Rest}, cmp.Or(err1, err2, err3, err4, err5, err6, err7)
 }
 
 // keys are the keys of all channels that the rows name, each once.
@@ -102,17 +110,81 @@ func (r ledgerRows) save(tx *gorm.DB) error {
 	if err := rest(tx, r.rest); err != nil {
 		return err
 	}
-	return move(tx, r.through)
+	if err := ask(tx, r.fees); err != nil {
+		return err
+	}
+	return move(tx, r.positions)
+}
+
+// positionRows are where chains are that have moved. What is not told of one stays
+// as it is stored.
+func positionRows(c ledger.Change) (rows []positionRow, err error) {
+	moved := map[contracts.Chain]bool{}
+	for chain := range c.Through {
+		moved[chain] = true
+	}
+	for chain := range c.Heads {
+		moved[chain] = true
+	}
+	for _, chain := range slices.Sorted(maps.Keys(moved)) {
+		r := positionRow{Chain: string(chain), Through: -1}
+		if through, told := c.Through[chain]; told {
+			r.Through = int64(through)
+		}
+		if h, told := c.Heads[chain]; told {
+			head, err := json.Marshal(h)
+			if err != nil {
+				return nil, fmt.Errorf("encode the head of %s: %w", chain, err)
+			}
+			r.Head = string(head)
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
 }
 
 // move stores the positions of chains.
-func move(tx *gorm.DB, through map[contracts.Chain]uint64) error {
+func move(tx *gorm.DB, rows []positionRow) error {
 	var values []any
-	for _, c := range slices.Sorted(maps.Keys(through)) {
-		values = append(values, string(c), int64(through[c]))
+	for _, r := range rows {
+		values = append(values, r.Chain, r.Through, r.Head)
 	}
 	if _, err := insertPositions.run(tx, values); err != nil {
 		return fmt.Errorf("store positions of chains: %w", err)
+	}
+	return nil
+}
+
+// feeRow is what we ask in a channel.
+type feeRow struct {
+	Channel []byte `gorm:"primaryKey"` // key
+	State   string // JSON of ledger.Fee
+}
+
+func (feeRow) TableName() string { return "fees" }
+
+var insertFees = statement{"fees (channel, state)", 2, "(channel) DO UPDATE SET state = excluded.state", 32}
+
+func feeRows(all []ledger.Fee) ([]feeRow, error) {
+	rows := make([]feeRow, len(all))
+	for i, f := range all {
+		state, err := json.Marshal(f)
+		if err != nil {
+			return nil, fmt.Errorf("encode the fee of channel %s: %w", f.Channel, err)
+		}
+		rows[i] = feeRow{raw(f.Channel), string(state)}
+	}
+	return rows, nil
+}
+
+// ask stores fees.
+func ask(tx *gorm.DB, rows []feeRow) error {
+	var values []any
+	for _, r := range lastOf(rows, func(r feeRow) string { return string(r.Channel) }) {
+		values = append(values, r.Channel, r.State)
+	}
+	if _, err := insertFees.run(tx, values); err != nil {
+		return fmt.Errorf("store fees: %w", err)
 	}
 	return nil
 }
@@ -143,11 +215,26 @@ func (s *Store) LoadLedger(ctx context.Context) (l ledger.Loaded, err error) {
 	if err := s.read.WithContext(ctx).Find(&at).Error; err != nil {
 		return l, fmt.Errorf("load positions of chains: %w", err)
 	}
-	l.Through = make(map[contracts.Chain]uint64, len(at))
+	l.Through, l.Heads = make(map[contracts.Chain]uint64, len(at)), make(map[contracts.Chain]channel.Head, len(at))
 	for _, p := range at {
-		l.Through[contracts.Chain(p.Chain)] = uint64(p.Through)
+		if p.Through >= 0 {
+			l.Through[contracts.Chain(p.Chain)] = uint64(p.Through)
+		}
+		if p.Head == "" {
+			continue
+		}
+		var h channel.Head
+		if err := json.Unmarshal([]byte(p.Head), &h); err != nil {
+			return l, fmt.Errorf("stored head of %s: %w", p.Chain, err)
+		}
+		l.Heads[contracts.Chain(p.Chain)] = h
 	}
-	return l, nil
+	var fees []string
+	if err := s.read.WithContext(ctx).Model(&feeRow{}).Order("channel").Pluck("state", &fees).Error; err != nil {
+		return l, fmt.Errorf("load fees: %w", err)
+	}
+	l.Fees, err = decode[ledger.Fee]("fee", fees)
+	return l, err
 }
 
 // unrested reads the states of a table's rows where something holds, oldest first.

@@ -18,7 +18,7 @@ func busy(n uint64, locks int) channel.Channel {
 		Key: at.Key(name.ID()), Contract: at, Chain: contracts.SMT, Name: name, First: true, Window: 600,
 		Rules: channel.Rules{Reveal: 30, Punish: 60, Grace: 10}, Status: channel.Open, Version: 1,
 		Us:   channel.Ours{Deposit: contracts.Units(1 << 60), Proof: contracts.BalanceProof{Nonce: 1, Transferred: contracts.Units(1 << 50)}, Used: 3, Answered: 1},
-		Them: channel.Theirs{Party: b, Deposit: contracts.Units(1 << 60), Signature: contracts.Signature{1, 2, 3, 64: 27}},
+		Them: channel.Theirs{Party: b, Deposit: contracts.Units(1 << 60), Signature: contracts.Signature{1, 2, 3, 63: 1, 64: 27}},
 	}
 	for i := range uint64(locks) {
 		l := contracts.Lock{Amount: contracts.Units(1 << 40), Expiry: 1_000_000 + i, Hash: hash(n + i)}
@@ -69,7 +69,7 @@ func invoice(n uint64) ledger.Demand {
 	return ledger.Demand{
 		Invoice: message.Invoice{
 			Asset: contracts.Native(contracts.SMT), Payee: contracts.Address{1}, Amount: contracts.Units(n), Hash: hash(n),
-			Expiry: 1_900_000_000, Text: "'); DROP TABLE demands; --", Signature: contracts.Signature{5, 64: 28},
+			Expiry: 1_900_000_000, Text: "'); DROP TABLE demands; --", Signature: contracts.Signature{5, 63: 1, 64: 28},
 		},
 		Number: n, Hold: n%2 == 1, Status: ledger.Asked, Links: []ledger.Link{{Channel: hash(n)}}, Made: n,
 	}

@@ -11,12 +11,13 @@ import (
 	"photon/contracts"
 	"photon/node/channel"
 	"photon/node/ledger"
+	"photon/node/message"
 )
 
 func TestLedgerComesBackWhole(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s := open(t, url)
-		same(t, "nothing", loaded(t, s), ledger.Loaded{Channels: []channel.Channel{}, Payments: []ledger.Payment{}, Transfers: []ledger.Transfer{}, Demands: []ledger.Demand{}, Through: map[contracts.Chain]uint64{}})
+		same(t, "nothing", loaded(t, s), ledger.Loaded{Channels: []channel.Channel{}, Payments: []ledger.Payment{}, Transfers: []ledger.Transfer{}, Demands: []ledger.Demand{}, Through: map[contracts.Chain]uint64{}, Fees: []ledger.Fee{}, Heads: map[contracts.Chain]channel.Head{}})
 		a, b := busy(1, 160), busy(2, 0)
 		queued, mediated := direct(3, a, 0), got(4)
 		queued.Status, mediated.Status, mediated.Ours = ledger.Pending, ledger.Pending, true
@@ -25,12 +26,13 @@ func TestLedgerComesBackWhole(t *testing.T) {
 			Channels: []channel.Channel{a, b}, Payments: []ledger.Payment{direct(1, a, 1), flown, queued, mediated, got(5)},
 			Transfers: []ledger.Transfer{passed(1, a), passed(1, b)}, Demands: []ledger.Demand{invoice(1), invoice(2)},
 			Said: []ledger.Said{record(a, 1), record(a, 2)}, Through: map[contracts.Chain]uint64{contracts.SMT: 7, contracts.ETH: 8},
+			Fees: asks(5), Heads: heads(9),
 		}))
 		flown.Status = ledger.Pending
 		want := ledger.Loaded{
 			Channels: []channel.Channel{a, b}, Payments: []ledger.Payment{flown, queued, mediated},
 			Transfers: []ledger.Transfer{passed(1, a), passed(1, b)}, Demands: []ledger.Demand{invoice(1), invoice(2)},
-			Through: map[contracts.Chain]uint64{contracts.SMT: 7, contracts.ETH: 8},
+			Through: map[contracts.Chain]uint64{contracts.SMT: 7, contracts.ETH: 8}, Fees: asks(5), Heads: heads(9),
 		}
 		same(t, "at once", loaded(t, s), want)
 		must(t, s.Close())
@@ -48,15 +50,17 @@ func TestLedgerComesBackWhole(t *testing.T) {
 		// All comes to rest but a channel.
 		b.Version, b.Status = 2, channel.Settled
 		pass, ask := passed(1, b), invoice(1)
+		ask.Links = nil
 		pass.Status, ask.Status, mediated.Status, queued.Status = ledger.Failed, ledger.Settling, ledger.Done, ledger.Failed
 		a = after(a, 2)
 		must(t, s.SaveLedger(t.Context(), ledger.Change{
 			Channels: []channel.Channel{a, b}, Payments: []ledger.Payment{queued, mediated}, Transfers: []ledger.Transfer{pass},
-			Demands: []ledger.Demand{ask}, Through: map[contracts.Chain]uint64{contracts.SMT: 9},
+			Demands: []ledger.Demand{ask}, Through: map[contracts.Chain]uint64{contracts.SMT: 9}, Fees: asks(6), Heads: heads(10),
 		}))
 		same(t, "later", loaded(t, s), ledger.Loaded{
 			Channels: []channel.Channel{a}, Payments: []ledger.Payment{}, Transfers: []ledger.Transfer{passed(1, a)},
 			Demands: []ledger.Demand{invoice(2)}, Through: map[contracts.Chain]uint64{contracts.SMT: 9, contracts.ETH: 8},
+			Fees: asks(6), Heads: heads(10),
 		})
 		channels, err := s.Channels(t.Context(), true)
 		must(t, err)
@@ -66,6 +70,15 @@ func TestLedgerComesBackWhole(t *testing.T) {
 
 // Each row is one attempt to save over a channel that is stored with version 2, with
 // something of every kind beside it.
+// asks is what a node asks in two channels, and heads where a chain was.
+func asks(ppm uint32) []ledger.Fee {
+	return []ledger.Fee{{Channel: hash(2), Schedule: message.Schedule{Cap: true}}, {Channel: hash(1), Schedule: message.Schedule{Proportional: ppm}}} // by key
+}
+
+func heads(height uint64) map[contracts.Chain]channel.Head {
+	return map[contracts.Chain]channel.Head{contracts.ETH: {Height: height, Time: 5}}
+}
+
 func TestSaveLedgerComparesVersions(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s := open(t, url)
@@ -118,7 +131,7 @@ func TestSaveLedgerComparesVersions(t *testing.T) {
 			t.Errorf("stored: %s", printed(stored.Channels))
 		}
 		err := s.SaveLedger(t.Context(), ledger.Change{Channels: []channel.Channel{version(7)}})
-		if want := fmt.Sprintf("stored by another: channel %s version 7: stored is version 4", first.Key); err == nil || err.Error() != want {
+		if want := fmt.Sprintf("stored by another: channel %s after version 6: stored is version 4", first.Key); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
 	})

@@ -41,7 +41,7 @@ func TestRowsAreTheSchema(t *testing.T) {
 		s := open(t, url)
 		tables := []string{}
 		for _, row := range []any{tradeRow{}, effectRow{}, txRow{}, offerRow{}, noteRow{},
-			channelRow{}, saidRow{}, paymentRow{}, transferRow{}, demandRow{}, positionRow{}, callTxRow{}} {
+			channelRow{}, saidRow{}, paymentRow{}, transferRow{}, demandRow{}, positionRow{}, feeRow{}, callTxRow{}} {
 			parsed, err := schema.Parse(row, &sync.Map{}, schema.NamingStrategy{})
 			must(t, err)
 			columns, err := s.read.Migrator().ColumnTypes(parsed.Table)

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"photon/contracts"
@@ -87,9 +89,16 @@ func signed(id contracts.Hash, n uint64) trade.Tx {
 // same compares by JSON: an empty party and none are one.
 func same(t testing.TB, what string, got, want any) {
 	t.Helper()
-	if g, w := printed(got), printed(want); g != w {
-		t.Errorf("%s:\n got %.2000s\nwant %.2000s", what, g, w)
+	g, w := strings.Split(printed(got), "\n"), strings.Split(printed(want), "\n")
+	if slices.Equal(g, w) {
+		return
 	}
+	i := 0
+	for i < min(len(g), len(w)) && g[i] == w[i] {
+		i++
+	}
+	near := func(lines []string) string { return strings.Join(lines[max(0, i-8):min(len(lines), i+8)], "\n") }
+	t.Errorf("%s: line %d:\n got %s\nwant %s", what, i+1, near(g), near(w))
 }
 
 // printed is v as JSON.

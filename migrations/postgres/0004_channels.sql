@@ -82,10 +82,18 @@ CREATE INDEX demands_by_asset ON demands (asset, number);
 CREATE INDEX demands_by_status ON demands (status, number);
 CREATE INDEX demands_by_rest ON demands (at_rest, number);
 
--- The block of each chain through which all events are in the channels.
+-- The block of each chain through which all events are in the channels, and the
+-- newest block that was told, as JSON.
 CREATE TABLE positions (
     chain   TEXT    PRIMARY KEY,
-    through BIGINT  NOT NULL
+    through BIGINT  NOT NULL,
+    head    TEXT    NOT NULL
+);
+
+-- What we ask in a channel for passing payments on, as JSON.
+CREATE TABLE fees (
+    channel BYTEA PRIMARY KEY,
+    state   TEXT NOT NULL
 );
 
 -- One row a signed transaction that calls a contract. call is the order that it

@@ -83,10 +83,18 @@ CREATE INDEX demands_by_asset ON demands (asset);
 CREATE INDEX demands_by_status ON demands (status);
 CREATE INDEX demands_by_rest ON demands (at_rest);
 
--- The block of each chain through which all events are in the channels.
+-- The block of each chain through which all events are in the channels, and the
+-- newest block that was told, as JSON.
 CREATE TABLE positions (
     chain   TEXT    PRIMARY KEY,
-    through INTEGER NOT NULL
+    through INTEGER NOT NULL,
+    head    TEXT    NOT NULL
+);
+
+-- What we ask in a channel for passing payments on, as JSON.
+CREATE TABLE fees (
+    channel BLOB PRIMARY KEY,
+    state   TEXT NOT NULL
 );
 
 -- One row a signed transaction that calls a contract. call is the order that it

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"photon/contracts"
+	"photon/node/channel"
 )
 
 // What a store must know of a ledger, and what is read of one that is stored.
@@ -40,6 +41,15 @@ func (t Transfer) AtRest() bool { return t.Status != Pending }
 
 // AtRest reports whether nothing more is decided about d, nor still to be paid.
 func (d Demand) AtRest() bool { return d.Status != Asked && d.Status != Held && len(d.Links) == 0 }
+
+// Before is the version of a channel that must be stored for c to be a change of it;
+// where From does not say, it is the one before its own.
+func (c Change) Before(v channel.Channel) uint64 {
+	if n, is := c.From[v.Key]; is {
+		return n
+	}
+	return v.Version - 1
+}
 
 // A Filter chooses a page of payments, transfers or demands, newest first.
 type Filter struct {
