@@ -96,6 +96,11 @@ func (n *Node) Run(ctx context.Context) error {
 		return unlessStopped(ctx, fmt.Errorf("load transactions: %w", err))
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	// The first thing that the ledger hears is the time: what may still be shown hangs
+	// on it.
+	if err := n.handle(ctx, g, []*call{{events: []ledger.Event{n.clock()}}}); err != nil {
+		return unlessStopped(ctx, err)
+	}
 	for chain, c := range n.Chains {
 		if err := n.carries[chain].resume(ctx, txs); err != nil {
 			return unlessStopped(ctx, err)
@@ -219,6 +224,9 @@ func (n *Node) act(ctx context.Context, g *errgroup.Group, all ledger.Change) {
 		case ledger.Notice:
 			n.Notify(e)
 		}
+	}
+	for _, c := range all.Channels {
+		n.line(ctx, c.Partner())
 	}
 	if len(all.Channels) > 0 || len(all.Through) > 0 {
 		for _, c := range n.carries {

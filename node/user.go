@@ -208,7 +208,12 @@ func (n *Node) unwait(id contracts.Hash, over chan struct{}) {
 // Payment is one of ours, at rest or not. Errors: ErrUnknown.
 func (n *Node) Payment(ctx context.Context, id contracts.Hash) (p ledger.Payment, err error) {
 	known := false
-	if err := n.look(ctx, func(l *ledger.Ledger) { p, known = l.Payment(id) }); err != nil {
+	if err := n.look(ctx, func(l *ledger.Ledger) {
+		if p, known = l.Payment(id); known {
+			c, _ := l.Channel(p.Channel)
+			p.Status = p.In(c.Epoch, c.Us.Proof.Nonce)
+		}
+	}); err != nil {
 		return p, err
 	}
 	if known {

@@ -9,6 +9,8 @@ import (
 
 	"photon/adapters/sim"
 	"photon/contracts"
+	"photon/node/channel"
+	"photon/node/ledger"
 	"photon/swap/trade"
 )
 
@@ -218,6 +220,9 @@ func (a *auditor) balance(n *node, all []trade.Trade) error {
 			}
 		}
 		has := a.world.chains[asset.Chain].Balance(sim.Keys(n.name), asset)
+		if err := a.channels(n, asset, &gained, &paid, &fees, &has); err != nil {
+			return err
+		}
 		if n.loses {
 			continue
 		}
@@ -226,6 +231,55 @@ func (a *auditor) balance(n *node, all []trade.Trade) error {
 		}
 		if gained.Less(has.Plus(paid)) {
 			return fmt.Errorf("2: %s has %s of %s, more than began %s and swaps %s less %s", n.name, has, asset, began, gained.Minus(began), paid)
+		}
+	}
+	return nil
+}
+
+// channels adds what a node's payments say that it has got and paid, what its calls
+// may have cost, and what it has in channels.
+func (a *auditor) channels(n *node, asset contracts.Asset, gained, paid, fees, has *contracts.Amount) error {
+	channels, err := n.disk.Channels()
+	if err != nil {
+		return err
+	}
+	at := map[contracts.Hash]channel.Channel{}
+	for _, c := range channels {
+		at[c.Key] = c
+		if c.Asset() == asset && c.Status != channel.Settled {
+			*has = has.Plus(c.Balance())
+		}
+	}
+	payments, err := n.disk.Payments()
+	if err != nil {
+		return err
+	}
+	for _, p := range payments {
+		c := at[p.Channel]
+		switch {
+		case p.Asset != asset || p.In(c.Epoch, c.Us.Proof.Nonce) != ledger.Done:
+		case p.Ours:
+			*paid = paid.Plus(p.Amount).Plus(p.Fee)
+		default:
+			*gained = gained.Plus(p.Amount)
+		}
+	}
+	transfers, err := n.disk.Transfers()
+	if err != nil {
+		return err
+	}
+	for _, t := range transfers {
+		if at[t.In.Channel].Asset() == asset && t.Status == ledger.Done {
+			*gained = gained.Plus(t.Fee)
+		}
+	}
+	calls, err := n.disk.Calls()
+	if err != nil {
+		return err
+	}
+	for _, tx := range calls {
+		if asset == contracts.Native(tx.Chain) {
+			*fees = fees.Plus(tx.Fee)
 		}
 	}
 	return nil

@@ -15,12 +15,16 @@ import (
 //	expect alice btc=-0.5 eth=10                     what she has more than at the start, but for fees
 //	expect alice swaps=2 lock=none next=them         counts, her lock, who has the next move
 //	expect alice fault=never_locked                  what her partner did wrong; none
+//	expect alice/bob has=70smt locks=0 channel=open  their channel, as she sees it
+//	expect alice bill=done                           her payment of that invoice
 //	expect refused "expired"                         what the line before was told
 //	expect both completed                            everybody's newest swap
-func (p *player) expect(_ context.Context, args []string) error { return p.hold(args, p.patient) }
+func (p *player) expect(ctx context.Context, args []string) error {
+	return p.hold(ctx, args, p.patient)
+}
 
 // hold holds what a line says; with roughly, only how it ended.
-func (p *player) hold(args []string, roughly bool) error {
+func (p *player) hold(ctx context.Context, args []string, roughly bool) error {
 	switch args[0] {
 	case "refused":
 		if p.refused == nil {
@@ -32,7 +36,7 @@ func (p *player) hold(args []string, roughly bool) error {
 		return nil
 	case "both":
 		for _, name := range p.world.People() {
-			if err := p.fact(name, "status", args[1]); err != nil {
+			if err := p.fact(ctx, name, "status", args[1]); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 		}
@@ -44,10 +48,10 @@ func (p *player) hold(args []string, roughly bool) error {
 			return fmt.Errorf("%q says nothing", a)
 		}
 		_, money := contracts.ParseChain(strings.Split(name, ":")[0])
-		if roughly && name != "status" && money != nil {
+		if between := strings.Contains(args[0], "/") && (name == "has" || name == "channel"); roughly && name != "status" && money != nil && !between {
 			continue // by which way it ended hangs on who fell when
 		}
-		if err := p.fact(args[0], name, want); err != nil {
+		if err := p.fact(ctx, args[0], name, want); err != nil {
 			return err
 		}
 	}
@@ -55,7 +59,13 @@ func (p *player) hold(args []string, roughly bool) error {
 }
 
 // fact holds one thing that is expected of a person.
-func (p *player) fact(who, name, want string) error {
+func (p *player) fact(ctx context.Context, who, name, want string) error {
+	if strings.Contains(who, "/") {
+		return p.between(ctx, who, name, want)
+	}
+	if b, is := p.bills[name]; is {
+		return p.billed(ctx, who, b, want)
+	}
 	person, _, _ := strings.Cut(who, "#")
 	if name == "swaps" {
 		all, err := p.world.Trades(person)

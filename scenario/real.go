@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"photon/contracts"
+	"photon/node/channel"
 	"photon/scenario/stage"
 	"photon/swap/trade"
 	"photon/web"
@@ -154,6 +155,15 @@ func (w *real) Token(c contracts.Chain, name string) (contracts.Asset, error) {
 	}
 	return a, nil
 }
+
+// Payer, Account and Stored are of channels, which no story in this world speaks of.
+func (w *real) Payer(string) (Payer, error) { return nil, ErrNotHere }
+
+// Account is somebody's account.
+func (w *real) Account(string) (contracts.Address, error) { return contracts.Address{}, ErrNotHere }
+
+// Stored are the channels that a node has stored.
+func (w *real) Stored(string) ([]channel.Channel, error) { return nil, ErrNotHere }
 
 func (w *real) Start(name string) error {
 	c, err := w.citizen(name)

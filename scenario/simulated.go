@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"photon/adapters/sim"
 	"photon/contracts"
 	paying "photon/node"
@@ -80,6 +82,8 @@ const (
 type simulated struct {
 	ctx     context.Context
 	pace    pace
+	pays    bool // everybody has a payment node, too
+	atlas   *sim.Atlas
 	chains  map[contracts.Chain]chain
 	next    map[contracts.Chain]time.Time // when the next block comes
 	tokens  map[string]contracts.Asset
@@ -111,6 +115,7 @@ type node struct {
 	loses bool
 	life  *sim.Life
 	desk  *swap.Desk
+	payer *paying.Node // nil where nobody has one
 	done  chan error
 }
 
@@ -136,7 +141,7 @@ func (j *journal) String() string {
 // ctx.
 func newSimulated(ctx context.Context, named []contracts.Chain) (*simulated, error) {
 	w := &simulated{ctx: ctx, pace: paces["dev"], chains: map[contracts.Chain]chain{}, next: map[contracts.Chain]time.Time{},
-		tokens: map[string]contracts.Asset{}, board: sim.NewBoard(), nodes: map[string]*node{}, puppets: map[string]*puppet{}, log: &journal{}}
+		tokens: map[string]contracts.Asset{}, board: sim.NewBoard(), atlas: sim.NewAtlas(), nodes: map[string]*node{}, puppets: map[string]*puppet{}, log: &journal{}}
 	w.audit = newAuditor(w)
 	for _, c := range named {
 		if err := w.grow(c); err != nil {
@@ -203,7 +208,7 @@ func (w *simulated) settle() error {
 func (w *simulated) end(n *node) error {
 	n.life.Stop()
 	err := <-n.done
-	n.life, n.desk = nil, nil
+	n.life, n.desk, n.payer = nil, nil, nil
 	for _, cause := range []error{sim.ErrStopped, sim.ErrLost, sim.ErrDown} {
 		if errors.Is(err, cause) {
 			return nil
@@ -270,12 +275,14 @@ func (w *simulated) run(n *node) error {
 		Store: n.disk.Store(life), Offers: n.disk.Store(life), Journal: n.disk.Journal(life), Secrets: sim.Keys(n.name), Verify: sim.Verify, Profile: w.pace.profile, Realm: "dev", AtOnce: swap.DefaultAtOnce,
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{ReplaceAttr: clockTime})).With("node", n.name),
 	}
+	accounts := map[contracts.Chain]*sim.Account{}
 	for c, on := range w.chains {
 		switch on := on.(type) {
 		case *sim.Outputs:
 			cfg.Ledgers[c] = on.Purse(life)
 		case *sim.Contracts:
-			cfg.Ledgers[c], cfg.Contracts[c] = on.Account(life), on.HashLock()
+			accounts[c] = on.Account(life)
+			cfg.Ledgers[c], cfg.Contracts[c] = accounts[c], on.HashLock()
 		}
 	}
 	if err := w.host.follow(&cfg); err != nil {
@@ -285,9 +292,18 @@ func (w *simulated) run(n *node) error {
 	cfg.Peer = line
 	n.life, n.desk, n.done = life, swap.New(cfg), make(chan error, 1)
 	line.Answer(n.desk.Receive)
-	desk, done := n.desk, n.done
+	runs := []func(context.Context) error{n.desk.Run}
+	if w.pays {
+		n.payer = w.payer(n, life, accounts, cfg.Log)
+		runs = append(runs, n.payer.Run)
+	}
+	done := n.done
 	go func() {
-		err := desk.Run(life.Context())
+		g, ctx := errgroup.WithContext(life.Context())
+		for _, run := range runs {
+			g.Go(func() error { return run(ctx) })
+		}
+		err := g.Wait()
 		life.Stop()
 		done <- err
 	}()
@@ -469,6 +485,12 @@ func (w *simulated) rest(most time.Duration) error {
 			}
 		}
 		if open == "" {
+			var err error
+			if open, err = w.quiet(); err != nil {
+				return err
+			}
+		}
+		if open == "" {
 			break
 		}
 		if !time.Now().Before(end) {
@@ -481,7 +503,7 @@ func (w *simulated) rest(most time.Duration) error {
 			return err
 		}
 	}
-	return w.secrets()
+	return errors.Join(w.mirrors(), w.secrets())
 }
 
 // secrets must not be in any log.

@@ -147,10 +147,18 @@ func (s Story) Chains() (named []contracts.Chain) {
 	return named
 }
 
+// Pays reports whether the story speaks of channels.
+func (s Story) Pays() bool {
+	return slices.ContainsFunc(s.Lines, func(l Line) bool { return payerVerbs[l.Words[0]] != nil })
+}
+
 // A player plays one story in one world.
 type player struct {
 	world   World
 	offers  map[string]trade.Offer // newest of each maker
+	bills   map[string]bill        // invoices, by the names that the story gives them
+	at      int                    // number of the line
+	tries   int                    // payments that failed so far
 	refused error                  // of the last verb that somebody asked for
 	patient bool                   // expectations before the end are not held: faults shift them
 }
@@ -160,7 +168,7 @@ type player struct {
 func Play(ctx context.Context, s Story, w World) error { return play(ctx, s, w, false) }
 
 func play(ctx context.Context, s Story, w World, patient bool) error {
-	p := &player{world: w, offers: map[string]trade.Offer{}, patient: patient}
+	p := &player{world: w, offers: map[string]trade.Offer{}, bills: map[string]bill{}, patient: patient}
 	for i, l := range s.Lines {
 		if patient && l.Words[0] == "expect" && slices.ContainsFunc(s.Lines[i:], func(l Line) bool { return l.Words[0] != "expect" }) {
 			p.refused = nil
@@ -183,6 +191,7 @@ func isRefusal(l Line) bool {
 // line does one line. A refusal is an error unless the next line expects it.
 func (p *player) line(ctx context.Context, l Line, mayRefuse bool) error {
 	v := verbs[l.Words[0]]
+	p.at = l.Number
 	if n := len(l.Words) - 1; n < v.least {
 		return fmt.Errorf("wants %s", v.usage)
 	}

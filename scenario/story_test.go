@@ -17,6 +17,7 @@ func told(t *testing.T, s Story, patient bool, prepare func(*simulated)) (w *sim
 		if w, err = newSimulated(ctx, s.Chains()); err != nil {
 			return
 		}
+		w.pays = s.Pays()
 		if prepare != nil {
 			prepare(w)
 		}

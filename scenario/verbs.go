@@ -51,6 +51,7 @@ func init() {
 		verbs[name] = &verb{usage, 1, false, upset(name)}
 	}
 	maps.Copy(verbs, puppetVerbs)
+	maps.Copy(verbs, payerVerbs)
 }
 
 // upset hands a verb to the world.
@@ -291,7 +292,7 @@ func (p *player) until(ctx context.Context, args []string) error {
 		return err
 	}
 	for end := time.Now().Add(most); ; {
-		err := p.hold(args[1:], false)
+		err := p.hold(ctx, args[1:], false)
 		if err == nil {
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"photon/contracts"
+	"photon/node/channel"
 	"photon/swap/trade"
 )
 
@@ -29,6 +30,12 @@ type World interface {
 	// Person returns who sits at a node that runs. Errors: one that says that it
 	// does not.
 	Person(name string) (Person, error)
+	// Payer returns who sits at a payment node that runs. Errors: as Person.
+	Payer(name string) (Payer, error)
+	// Account is somebody's account, whether or not his node runs.
+	Account(name string) (contracts.Address, error)
+	// Stored are the channels that a node has stored, oldest first.
+	Stored(name string) ([]channel.Channel, error)
 	// People are the names of all whose nodes there are, in order.
 	People() []string
 	// Trades are what a node has stored, by their numbers, whether or not it runs.

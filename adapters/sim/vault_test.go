@@ -39,6 +39,8 @@ func goodChange(t *testing.T) ledger.Change {
 		Demands:   []ledger.Demand{{Invoice: invoice, Number: 4, Status: ledger.Held, Links: []ledger.Link{{Channel: contracts.Hash{1}, Lock: lock}}}},
 		Said:      []ledger.Said{{Channel: contracts.Hash{1}, Epoch: 2, Record: channel.Record{Nonce: 1, Changes: []message.Change{promise}}}},
 		Through:   map[contracts.Chain]uint64{contracts.ETH: 11, contracts.SMT: 12},
+		Heads:     map[contracts.Chain]channel.Head{contracts.ETH: {Height: 23, Time: 5}},
+		Fees:      []ledger.Fee{{Channel: contracts.Hash{1}, Schedule: message.Schedule{Proportional: 5, Cap: true}}},
 	}
 }
 
@@ -62,7 +64,7 @@ func TestVaultKeepsAll(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if loaded := (ledger.Loaded{Channels: want.Channels, Payments: want.Payments, Transfers: want.Transfers, Demands: want.Demands, Through: want.Through}); !reflect.DeepEqual(got, loaded) {
+		if loaded := (ledger.Loaded{Channels: want.Channels, Payments: want.Payments, Transfers: want.Transfers, Demands: want.Demands, Through: want.Through, Heads: want.Heads, Fees: want.Fees}); !reflect.DeepEqual(got, loaded) {
 			t.Errorf("loaded %+v, want %+v", got, loaded)
 		}
 		said, err := again.Said(t.Context(), contracts.Hash{1}, 2)
@@ -84,6 +86,7 @@ func TestVaultLoadsWhatIsNotAtRest(t *testing.T) {
 	onDisk(t, func(t *testing.T, d *Disk, v *Vault) {
 		c := goodChange(t)
 		c.Channels[0].Status, c.Payments[0].Status, c.Transfers[0].Status, c.Demands[0].Status = channel.Settled, ledger.Done, ledger.Failed, ledger.Settling
+		c.Demands[0].Links = nil
 		c.Payments = append(c.Payments, ledger.Payment{ID: contracts.Hash{2}, Asset: c.Payments[0].Asset, Status: ledger.Pending}) // another's, with the same id
 		if err := v.SaveLedger(t.Context(), c); err != nil {
 			t.Fatal(err)
