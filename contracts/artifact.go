@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
-	"github.com/holiman/uint256"
 )
 
 // What `make contracts` compiled. A test runs it; the build fails when it is not
@@ -32,9 +31,9 @@ var (
 // An artifact is a compiled contract.
 type artifact struct {
 	abi        abi.ABI
-	code       []byte // that deploys it; constructor arguments follow
-	runtime    []byte // that lies on the chain, zeros where immutables are
-	immutables []int  // offsets in runtime of the 32-byte immutables
+	code       []byte  // that deploys it; constructor arguments follow
+	runtime    []byte  // that lies on the chain, zeros where immutables are
+	immutables [][]int // offsets in runtime of each 32-byte immutable, in the order of their declaration
 }
 
 // readArtifact reads what build.mjs wrote. It panics on anything else: the file
@@ -45,7 +44,7 @@ func readArtifact(raw []byte) artifact {
 		ABI        abi.ABI `json:"abi"`
 		Code       string  `json:"bytecode"`
 		Runtime    string  `json:"runtime"`
-		Immutables []int   `json:"immutables"`
+		Immutables [][]int `json:"immutables"`
 	}
 	err := json.Unmarshal(raw, &f)
 	if err != nil {
@@ -77,11 +76,13 @@ func (a artifact) deploy(args ...any) []byte {
 	return append(slices.Clone(a.code), a.call("", args...)...)
 }
 
-// deployed is the code on the chain when every immutable holds n.
-func (a artifact) deployed(n uint64) []byte {
-	runtime, word := slices.Clone(a.runtime), uint256.NewInt(n).Bytes32()
-	for _, at := range a.immutables {
-		copy(runtime[at:], word[:])
+// deployed is the code on the chain when the immutables hold these words.
+func (a artifact) deployed(words ...[]byte) []byte {
+	runtime := slices.Clone(a.runtime)
+	for i, places := range a.immutables {
+		for _, at := range places {
+			copy(runtime[at:], words[i])
+		}
 	}
 	return runtime
 }
@@ -93,4 +94,13 @@ func (a artifact) topic(event string) Hash {
 		panic("contracts: no event " + event)
 	}
 	return Hash(e.ID)
+}
+
+// selector is the first four bytes of a call of a method.
+func (a artifact) selector(method string) [4]byte {
+	m, ok := a.abi.Methods[method]
+	if !ok {
+		panic("contracts: no method " + method)
+	}
+	return [4]byte(m.ID)
 }

@@ -36,7 +36,10 @@ const artifacts = new Map();
 for (const file of files) {
   for (const [name, c] of Object.entries(result.contracts[file] ?? {})) {
     if (c.evm.bytecode.object === '') continue;
-    const immutables = Object.values(c.evm.deployedBytecode.immutableReferences ?? {}).flat();
+    // Keyed by the place of the declaration in the sources' tree: its order is theirs.
+    const immutables = Object.entries(c.evm.deployedBytecode.immutableReferences ?? {})
+      .sort(([a], [b]) => Number(a) - Number(b))
+      .map(([, places]) => places.map((p) => p.start).sort((a, b) => a - b));
     const artifact = {
       contract: name,
       source: file,
@@ -45,7 +48,7 @@ for (const file of files) {
       abi: c.abi,
       bytecode: c.evm.bytecode.object,
       runtime: c.evm.deployedBytecode.object,
-      immutables: immutables.map((i) => i.start).sort((a, b) => a - b),
+      immutables,
     };
     artifacts.set(`${name}.json`, JSON.stringify(artifact, null, 1) + '\n');
   }

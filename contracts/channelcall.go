@@ -1,6 +1,7 @@
 package contracts
 
 import (
+	"bytes"
 	"fmt"
 	"math/big"
 
@@ -88,6 +89,31 @@ func carried(token Address, amount Amount) Amount {
 // DepositCall adds an amount of the sender to what a party has in the channel.
 func DepositCall(n ChannelName, byFirst bool, amount Amount) (data []byte, value Amount) {
 	return channels.call("deposit", n.pack(), byFirst, amount.n.ToBig()), carried(n.Token, amount)
+}
+
+// ReadSpend tells what a call of Channels takes of its sender's tokens: of an
+// opening and a deposit. ok is false for any other call, and for the native coin.
+func ReadSpend(call []byte) (token Address, amount Amount, ok bool) {
+	for _, k := range spends {
+		if len(call) != 4+32*k.words || [4]byte(call) != k.selector {
+			continue
+		}
+		copy(token[:], call[4+12:])
+		amount = AmountOf(new(uint256.Int).SetBytes(call[4+32*k.amount:][:32]))
+		return token, amount, token != (Address{})
+	}
+	return token, amount, false
+}
+
+// spends are the calls that take tokens, whose first word is the token.
+var spends = []struct {
+	selector      [4]byte
+	words, amount int // how many there are, and which is the amount
+}{
+	{channels.selector("open"), 4, 3},
+	{channels.selector("openSigned"), 10, 9},
+	{channels.selector("deposit"), 6, 5},
+	{channels.selector("depositPermit"), 10, 5},
 }
 
 // DepositPermitCall is DepositCall for tokens that the sender has permitted by a
@@ -243,4 +269,31 @@ func SecretRegistryDeploy() []byte { return secretRegistry.deploy() }
 // a registry, and so many blocks after a window in which an unlock can be punished.
 func ChannelsDeploy(chainID uint64, registry Address, punishBlocks uint64) []byte {
 	return channels.deploy(height(chainID), registry, height(punishBlocks))
+}
+
+// SecretRegistryRuntime is the code that then lies on any chain.
+func SecretRegistryRuntime() []byte { return secretRegistry.deployed() }
+
+// ChannelsRuntime is the code of c, deployed with this registry and punish time. A
+// contract with any other code is not ours, whoever names its address.
+func ChannelsRuntime(c Channels, registry Address, punishBlocks uint64) []byte {
+	domain := c.domain()
+	return channels.deployed(domain[:], addressWord(registry), word(Units(punishBlocks)))
+}
+
+// ReadChannelsRuntime checks that code is that of c with this registry, and returns
+// its punish time. Errors: ErrAnswer.
+func ReadChannelsRuntime(code []byte, c Channels, registry Address) (punishBlocks uint64, err error) {
+	at := channels.immutables[2][0]
+	if len(code) != len(channels.runtime) {
+		return 0, fmt.Errorf("%w: %d bytes of code, want %d", ErrAnswer, len(code), len(channels.runtime))
+	}
+	r := words{data: code[at : at+32]}
+	if punishBlocks = r.number(64); r.err != nil {
+		return 0, r.err
+	}
+	if !bytes.Equal(code, ChannelsRuntime(c, registry, punishBlocks)) {
+		return 0, fmt.Errorf("%w: code of another contract, chain or registry", ErrAnswer)
+	}
+	return punishBlocks, nil
 }

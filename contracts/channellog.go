@@ -1,7 +1,10 @@
 package contracts
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/holiman/uint256"
 )
@@ -53,6 +56,34 @@ var channelEvents = map[Hash]struct {
 	channels.topic("Unlocked"):  {ChannelUnlocked, 4},
 	channels.topic("Punished"):  {ChannelPunished, 2},
 	channels.topic("Settled"):   {ChannelSettled, 3},
+}
+
+// ChannelTopics are the first topics to filter logs by, in the order of their bytes. The second is
+// the channel's id; the third and fourth are its parties.
+func ChannelTopics() []Hash {
+	return slices.SortedFunc(maps.Keys(channelEvents), func(a, b Hash) int { return bytes.Compare(a[:], b[:]) })
+}
+
+// PartyTopic is how a party stands in the third or fourth topic.
+func PartyTopic(a Address) Hash { return Hash(addressWord(a)) }
+
+var registeredTopic = secretRegistry.topic("Registered")
+
+// RegisteredTopic is the first topic of what SecretRegistry writes; the second is the
+// secret's hash.
+func RegisteredTopic() Hash { return registeredTopic }
+
+// ReadRegisteredLog reads a log that SecretRegistry wrote; whether it was ours, the
+// caller checks by the log's address. Errors: ErrAnswer.
+func ReadRegisteredLog(topics []Hash, data []byte) (Secret, error) {
+	if len(topics) != 2 || topics[0] != registeredTopic || len(data) != 32 {
+		return Secret{}, fmt.Errorf("%w: log of %d topics with %d bytes", ErrAnswer, len(topics), len(data))
+	}
+	s := Secret(data)
+	if s.Hash() != topics[1] {
+		return Secret{}, fmt.Errorf("%w: secret of %s for %s", ErrAnswer, s.Hash(), topics[1])
+	}
+	return s, nil
 }
 
 // ReadChannelLog reads a log that the contract wrote about a channel; whether it

@@ -237,4 +237,4 @@ func HashLockDeploy(chainID uint64) []byte {
 
 // HashLockRuntime is the code that then lies on that chain. A contract with any
 // other code is not ours, whoever names its address.
-func HashLockRuntime(chainID uint64) []byte { return hashLock.deployed(chainID) }
+func HashLockRuntime(chainID uint64) []byte { return hashLock.deployed(word(Units(chainID))) }

@@ -181,9 +181,13 @@ func OpenWord(o Opening) Word {
 
 // Digest is what is signed, by EIP-712.
 func (c Channels) Digest(w Word) Hash {
-	domain := crypto.Keccak256(
-		typeHash("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-		crypto.Keccak256([]byte("Photon Channels")), crypto.Keccak256([]byte("1")), word(Units(c.ChainID)), addressWord(c.At))
+	domain := c.domain()
 	said := crypto.Keccak256(append([][]byte{typeHash(w.kind)}, w.fields...)...)
-	return Hash(crypto.Keccak256Hash([]byte("\x19\x01"), domain, said))
+	return Hash(crypto.Keccak256Hash([]byte("\x19\x01"), domain[:], said))
+}
+
+func (c Channels) domain() Hash {
+	return Hash(crypto.Keccak256Hash(
+		typeHash("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+		crypto.Keccak256([]byte("Photon Channels")), crypto.Keccak256([]byte("1")), word(Units(c.ChainID)), addressWord(c.At)))
 }

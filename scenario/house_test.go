@@ -227,6 +227,7 @@ var plain = map[string]string{
 	"photon/contracts.ReadTokens":   "one word of 32 bytes: TestReadAnswers has every length",
 	"photon/contracts.ReadDecimals": "one word of 32 bytes: TestReadAnswers has every length",
 	"photon/contracts.ReadRevert":   "one of the contract's own errors by its 4 bytes",
+	"photon/contracts.ReadSpend":    "calls of our own",
 }
 
 // A decoder of outside bytes without a fuzz target fails.
