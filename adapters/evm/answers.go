@@ -34,6 +34,7 @@ type entry struct {
 	Height  uint64
 	Block   common.Hash
 	TxID    contracts.Hash
+	Index   uint64 // among the logs of its block
 }
 
 // A receipt is what a mined transaction did.
@@ -89,17 +90,20 @@ type wireLog struct {
 	Number  *hexutil.Uint64    `json:"blockNumber"`
 	Block   *common.Hash       `json:"blockHash"`
 	TxID    *common.Hash       `json:"transactionHash"`
+	Index   *hexutil.Uint64    `json:"logIndex"`
 	Removed bool               `json:"removed"`
 }
 
 func (w wireLog) entry() (entry, error) {
-	if w.Address == nil || w.Number == nil || w.Block == nil || w.TxID == nil || w.Removed {
+	if w.Address == nil || w.Number == nil || w.Block == nil || w.TxID == nil || w.Index == nil || w.Removed {
 		return entry{}, unreadable("log", "address or place lacks, or it was removed")
 	}
 	if *w.Number > maxHeight || len(w.Topics) > 4 {
 		return entry{}, unreadable("log", "number %d, %d topics", uint64(*w.Number), len(w.Topics))
 	}
-	e := entry{Address: *w.Address, Data: w.Data, Height: uint64(*w.Number), Block: *w.Block, TxID: contracts.Hash(*w.TxID)}
+	e := entry{
+		Address: *w.Address, Data: w.Data, Height: uint64(*w.Number), Block: *w.Block, TxID: contracts.Hash(*w.TxID), Index: uint64(*w.Index),
+	}
 	for _, t := range w.Topics {
 		e.Topics = append(e.Topics, contracts.Hash(t))
 	}

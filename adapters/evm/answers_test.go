@@ -76,7 +76,7 @@ func TestReadHeader(t *testing.T) {
 
 var goodLog = map[string]string{
 	"address": someAddress, "topics": `[` + someHash + `]`, "data": `"0x"`, "blockNumber": `"0x5"`,
-	"blockHash": someHash, "transactionHash": otherHash,
+	"blockHash": someHash, "transactionHash": otherHash, "logIndex": `"0x1"`,
 }
 
 func TestReadLogs(t *testing.T) {
@@ -93,6 +93,7 @@ func TestReadLogs(t *testing.T) {
 		{"no height", "blockNumber", ``, false},
 		{"absurd height", "blockNumber", `"0xffffffffffffffff"`, false},
 		{"no transaction", "transactionHash", ``, false},
+		{"no place in its block", "logIndex", ``, false},
 		{"half a byte", "data", `"0x1"`, false},
 	} {
 		raw := append(append([]byte{'['}, with(goodLog, row.field, row.value)...), ']')

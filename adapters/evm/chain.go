@@ -22,12 +22,13 @@ var (
 	ErrConfig   = errors.New("config of an EVM chain")
 	ErrDown     = errors.New("no endpoint answers")
 	ErrNetwork  = errors.New("endpoint of another network")
-	ErrCode     = errors.New("not the code of HashLock")
+	ErrCode     = errors.New("not the code of our contract")
 	ErrHead     = errors.New("head that cannot be believed")
 	ErrForked   = errors.New("chain changed while it was read")
 	ErrAnswer   = errors.New("answer that cannot be read")
 	ErrRefused  = errors.New("refused by the chain")
 	ErrLeg      = errors.New("not a leg of this chain")
+	ErrDear     = errors.New("costs more than is at stake")
 	ErrDisagree = errors.New("endpoints do not see the same lock")
 )
 
@@ -37,9 +38,12 @@ type Config struct {
 	ChainID   uint64            // EIP-155
 	Endpoints []string          // URLs of JSON-RPC (http, https, ws, wss), most trusted first
 	Contract  contracts.Address // HashLock; zero while there is none, and then only the wallet works
+	Channels  contracts.Address // Channels; zero while there is none
+	Registry  contracts.Address // SecretRegistry that dates secrets for Channels
 	Key       *ecdsa.PrivateKey // of the account that pays and is paid
 	Poll      time.Duration     // between two questions for a new head; 0: one second
 	Policy    Policy            // what is particular to the chain
+	Depth     uint64            // confirmations until an event of Channels is told; 0: the policy's
 	LogRange  uint64            // most blocks in one question for logs; 0: 2,000
 	Log       *slog.Logger      // nil: no log
 }
@@ -70,14 +74,13 @@ type Chain struct {
 	lane   lane
 	prices prices
 
-	following sync.Mutex
-	wake      chan struct{} // there is something to say without a new head
-	page      uint64        // blocks in one question for logs; only Follow's goroutine uses it
+	wake chan struct{} // Follow has something to say without a new head
+	page uint64        // blocks in one question for logs; only Follow's goroutine uses it
 
-	mu       sync.Mutex // guards what is below
-	branch   branch
+	swaps, channels stem
+
+	mu       sync.Mutex // guards what is below, and the stems
 	book     book
-	leader   int // endpoint that gave the branch's tip
 	decimals map[contracts.Address]int
 }
 
@@ -92,6 +95,12 @@ func New(cfg Config) (*Chain, error) {
 	}
 	if cfg.ChainID == 0 || cfg.Key == nil || len(cfg.Endpoints) == 0 || cfg.Policy.Price == nil {
 		return bad("chain id, key, endpoints and price policy are all required")
+	}
+	if (cfg.Channels == contracts.Address{}) != (cfg.Registry == contracts.Address{}) {
+		return bad("Channels at %s with SecretRegistry at %s: there are both or none", cfg.Channels, cfg.Registry)
+	}
+	if cfg.Depth == 0 {
+		cfg.Depth = max(1, cfg.Policy.Depth)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -114,7 +123,8 @@ func New(cfg Config) (*Chain, error) {
 		wake:     make(chan struct{}, 1),
 		lane:     lane{held: map[uint64]*slot{}},
 		book:     newBook(),
-		leader:   -1,
+		swaps:    stem{leader: -1},
+		channels: stem{leader: -1},
 		decimals: map[contracts.Address]int{},
 	}, nil
 }
@@ -122,7 +132,7 @@ func New(cfg Config) (*Chain, error) {
 // Close gives back the connections.
 func (c *Chain) Close() { c.pool.close() }
 
-// Check asks every endpoint whether it is of our network and holds HashLock, so
+// Check asks every endpoint whether it is of our network and holds our contracts, so
 // that a wrong config is found at the start. Endpoints that do not answer are
 // passed over, unless none answers. Errors: ErrNetwork, ErrCode, ErrDown.
 func (c *Chain) Check(ctx context.Context) error {
@@ -159,24 +169,30 @@ func (c *Chain) Party(context.Context, uint64) (contracts.Party, error) {
 // Head returns the newest block: Follow's when it runs, otherwise the
 // endpoints'. Errors: ErrDown, ErrHead.
 func (c *Chain) Head(ctx context.Context) (trade.Head, error) {
-	if !c.following.TryLock() {
-		c.mu.Lock()
-		tip, ok := c.branch.tip()
-		c.mu.Unlock()
-		if ok {
-			return tip.head(), nil
-		}
-	} else {
-		c.following.Unlock()
-	}
-	h, by, err := c.latest(ctx)
+	h, err := c.newest(ctx, &c.swaps)
 	if err != nil {
 		return trade.Head{}, err
 	}
-	if err := c.believe(ctx, h, by); err != nil {
-		return trade.Head{}, err
-	}
 	return h.head(), nil
+}
+
+// newest is the tip of a stem while it is followed, otherwise the endpoints' word.
+func (c *Chain) newest(ctx context.Context, s *stem) (header, error) {
+	if !s.following.TryLock() {
+		c.mu.Lock()
+		tip, ok := s.branch.tip()
+		c.mu.Unlock()
+		if ok {
+			return tip, nil
+		}
+	} else {
+		s.following.Unlock()
+	}
+	h, by, err := c.latest(ctx)
+	if err != nil {
+		return header{}, err
+	}
+	return h, c.believe(ctx, h, by)
 }
 
 // poke makes Follow look again without waiting for its time.

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
-
-	"photon/contracts"
 )
 
 // answerTime is how long one endpoint may take for one request.
@@ -39,14 +37,14 @@ type pool struct {
 // An endpoint is one URL. Its errors name the host only, because paths often
 // hold a key.
 type endpoint struct {
-	url      string
-	host     string
-	chainID  uint64
-	contract contracts.Address
+	url     string
+	host    string
+	chainID uint64
+	proofs  []proof
 
 	mu     sync.Mutex
 	client *rpc.Client
-	proven bool      // its network and contract are the right ones
+	proven bool      // its network and contracts are the right ones
 	fails  int       // in a row
 	until  time.Time // passed over before
 }
@@ -71,7 +69,7 @@ func newPool(cfg Config) (*pool, error) {
 		default:
 			return nil, fmt.Errorf("endpoint %s is not http, https, ws or wss", u.Host)
 		}
-		p.all = append(p.all, &endpoint{url: raw, host: u.Host, chainID: cfg.ChainID, contract: cfg.Contract})
+		p.all = append(p.all, &endpoint{url: raw, host: u.Host, chainID: cfg.ChainID, proofs: proofs(cfg)})
 	}
 	return p, nil
 }
@@ -307,7 +305,7 @@ func redact(err error) error {
 	return err
 }
 
-// prove asks an endpoint once whether it is of our network and holds HashLock.
+// prove asks an endpoint once whether it is of our network and holds our contracts.
 // Errors: ErrNetwork, ErrCode, and the endpoint's.
 func (e *endpoint) prove(ctx context.Context) error {
 	e.mu.Lock()
@@ -323,17 +321,17 @@ func (e *endpoint) prove(ctx context.Context) error {
 	if id != e.chainID {
 		return fmt.Errorf("%w: %s has chain id %d, want %d", ErrNetwork, e.host, id, e.chainID)
 	}
-	if e.contract != (contracts.Address{}) {
-		q := &question{method: "eth_getCode", args: []any{e.contract, "latest"}}
+	for _, p := range e.proofs {
+		q := codeAt(p.at)
 		if err := e.put(ctx, []*question{q}); err != nil {
 			return err
 		}
 		code, err := readBytes(q.answer)
 		if q.err != nil || err != nil {
-			return fmt.Errorf("%s: code of %s: %w", e.host, e.contract, errors.Join(q.err, err))
+			return fmt.Errorf("%s: code of %s: %w", e.host, p.at, errors.Join(q.err, err))
 		}
-		if err := checkCode(code, e.chainID); err != nil {
-			return fmt.Errorf("%s: %w", e.host, err)
+		if err := p.check(code); err != nil {
+			return fmt.Errorf("%s: %s at %s: %w", e.host, p.name, p.at, err)
 		}
 	}
 	e.mu.Lock()

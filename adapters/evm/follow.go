@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -62,11 +63,11 @@ func (c *Chain) swap(t contracts.Terms) (contracts.Swap, error) {
 // Follow delivers news in order until ctx ends, whose error it then returns, or
 // deliver fails. Only one may run.
 func (c *Chain) Follow(ctx context.Context, deliver func(context.Context, trade.News) error) error {
-	if !c.following.TryLock() {
+	if !c.swaps.following.TryLock() {
 		return fmt.Errorf("%s is followed already", c.cfg.Chain)
 	}
-	defer c.following.Unlock()
-	f := follower{Chain: c, grew: c.now()}
+	defer c.swaps.following.Unlock()
+	f := follower{climber: c.climb(&c.swaps)}
 	for wait := c.cfg.Poll; ; {
 		failed := f.step(ctx)
 		if err := f.tell(ctx, deliver); err != nil {
@@ -81,13 +82,11 @@ func (c *Chain) Follow(ctx context.Context, deliver func(context.Context, trade.
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if failed == nil {
-			wait = c.cfg.Poll
-		} else {
-			wait = min(2*wait, max(waitMax, c.cfg.Poll))
-			c.log.Warn("will retry", "err", failed, "wait", wait)
+		wake := f.wake
+		if wait = f.rest(wait, failed); failed != nil {
+			wake = nil
 		}
-		if err := f.pause(ctx, wait, failed == nil); err != nil {
+		if err := f.pause(ctx, wait, wake); err != nil {
 			return err
 		}
 	}
@@ -108,21 +107,43 @@ func (f *follower) tell(ctx context.Context, deliver func(context.Context, trade
 
 // A follower is one run of Follow.
 type follower struct {
-	*Chain
-	said   contracts.Hash // block delivered last
-	behind int            // answers in a row that were behind the branch
-	soft   string         // the last failure that matters little
-	grew   time.Time      // when the branch last changed, or another endpoint was tried
+	climber
+	said contracts.Hash // block delivered last
+	soft string         // the last failure that matters little
 }
 
-// pause waits for its time or, when endpoints answer, for a poke.
-func (f *follower) pause(ctx context.Context, wait time.Duration, pokes bool) error {
+// A stem is the newest blocks as Follow has them, or FollowChannels: each has its
+// own, so that neither waits for who is told by the other.
+type stem struct {
+	following sync.Mutex // held by whoever follows
+	branch    branch     // guarded by Chain.mu, as leader
+	leader    int        // endpoint that gave the branch's tip
+}
+
+// A climber brings one stem up to date.
+type climber struct {
+	*Chain
+	*stem
+	behind int       // answers in a row that were behind the branch
+	grew   time.Time // when the branch last changed, or another endpoint was tried
+}
+
+func (c *Chain) climb(s *stem) climber { return climber{Chain: c, stem: s, grew: c.now()} }
+
+// rest is how long to wait after an attempt, when it was so long before it.
+func (f *climber) rest(wait time.Duration, failed error) time.Duration {
+	if failed == nil {
+		return f.cfg.Poll
+	}
+	wait = min(2*wait, max(waitMax, f.cfg.Poll))
+	f.log.Warn("will retry", "err", failed, "wait", wait)
+	return wait
+}
+
+// pause waits for its time or to be woken.
+func (f *climber) pause(ctx context.Context, wait time.Duration, wake <-chan struct{}) error {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	wake := f.wake
-	if !pokes {
-		wake = nil
-	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -220,7 +241,7 @@ type growth struct {
 // newest block lies on our branch below its tip, or below all that is kept, is
 // behind and changes nothing; so does one that did not give us the tip and knows
 // a lower block elsewhere.
-func (f *follower) grow(ctx context.Context) (growth, error) {
+func (f *climber) grow(ctx context.Context) (growth, error) {
 	head, by, err := f.latest(ctx)
 	if err != nil {
 		return growth{}, err
@@ -259,7 +280,7 @@ func (f *follower) grow(ctx context.Context) (growth, error) {
 
 // quiet tries another endpoint when no block came for long: this one may have
 // stopped.
-func (f *follower) quiet(by int) {
+func (f *climber) quiet(by int) {
 	if block := f.cfg.Policy.Block; block > 0 && f.now().Sub(f.grew) > 3*block {
 		f.grew = f.now()
 		f.pool.pass(by)

@@ -19,7 +19,7 @@ const fewKeys = 64
 func (c *Chain) scan(ctx context.Context) error {
 	c.mu.Lock()
 	fresh, from := c.book.unscanned()
-	b := c.branch
+	b := c.swaps.branch
 	c.mu.Unlock()
 	tip, ok := b.tip()
 	if !ok || len(fresh) == 0 {
@@ -312,7 +312,7 @@ func (c *Chain) each(ctx context.Context, method string, ids []contracts.Hash) (
 // their nonce is used, and what they should have done is not done.
 func (c *Chain) displaced(ctx context.Context) error {
 	c.mu.Lock()
-	tip, ok := c.branch.tip()
+	tip, ok := c.swaps.branch.tip()
 	waits := false
 	for _, n := range c.book.legs {
 		waits = waits || n.scanned && n.waits()

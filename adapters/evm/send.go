@@ -111,29 +111,40 @@ func (c *Chain) Buried(ctx context.Context, t trade.Tx) (depth uint64, err error
 	if err != nil {
 		return 0, err
 	}
-	ids := []contracts.Hash{t.TxID}
-	for _, v := range c.lane.versions(s.tx.Nonce()) {
-		if v.TxID != t.TxID && sameEffect(v.tx, s.tx) {
-			ids = append(ids, v.TxID)
-		}
-	}
-	head, err := c.Head(ctx)
+	head, err := c.newest(ctx, &c.swaps)
 	if err != nil {
 		return 0, err
+	}
+	depth, failed, err := c.buried(ctx, s, &c.swaps, head)
+	if failed {
+		depth = 0
+	}
+	return depth, err
+}
+
+// buried is how many blocks hold s, or a better paid version of it, or stand on the
+// one that does, and whether it reverted. Where the stem is known, that block is of
+// it.
+func (c *Chain) buried(ctx context.Context, s signed, of *stem, head header) (depth uint64, failed bool, err error) {
+	ids := []contracts.Hash{s.TxID}
+	for _, v := range c.lane.versions(s.tx.Nonce()) {
+		if v.TxID != s.TxID && sameEffect(v.tx, s.tx) {
+			ids = append(ids, v.TxID)
+		}
 	}
 	for _, id := range ids {
 		r, mined, err := c.receipt(ctx, id)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		c.mu.Lock()
-		kept, is := c.branch.at(r.Height)
+		kept, is := of.branch.at(r.Height)
 		c.mu.Unlock()
-		if mined && !r.Failed && r.TxID == id && r.Height <= head.Height && (!is || kept.Hash == r.Block) {
-			return head.Height - r.Height + 1, nil
+		if mined && r.TxID == id && r.Height <= head.Number && (!is || kept.Hash == r.Block) {
+			return head.Number - r.Height + 1, r.Failed, nil
 		}
 	}
-	return 0, nil
+	return 0, false, nil
 }
 
 // sameEffect reports whether two transactions do the same.
@@ -151,7 +162,7 @@ func (c *Chain) done(ctx context.Context, s signed) (bool, error) {
 	var key contracts.Hash
 	var b branch
 	if n != nil {
-		w, key, b = n.watch, n.key, c.branch
+		w, key, b = n.watch, n.key, c.swaps.branch
 	}
 	c.mu.Unlock()
 	if n == nil || s.Purpose == trade.Approve {

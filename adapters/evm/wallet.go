@@ -1,7 +1,6 @@
 package evm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -195,12 +194,4 @@ func (c *Chain) mined(ctx context.Context, id contracts.Hash) (receipt, error) {
 		case <-time.After(c.cfg.Poll):
 		}
 	}
-}
-
-// checkCode compares what lies at an address with HashLock. Errors: ErrCode.
-func checkCode(code []byte, chainID uint64) error {
-	if want := contracts.HashLockRuntime(chainID); !bytes.Equal(code, want) {
-		return fmt.Errorf("%w: %d bytes, want %d", ErrCode, len(code), len(want))
-	}
-	return nil
 }
