@@ -24,27 +24,30 @@ func only(method string, answer any, err error) fault {
 	return func(m string, _ []json.RawMessage) (any, error, bool) { return answer, err, m == method }
 }
 
+// failing are the ways in which an endpoint fails.
+var failing = []struct {
+	name  string
+	down  bool
+	fault fault
+}{
+	{"down", true, nil},
+	{"of another network", false, only("eth_chainId", "0x1", nil)},
+	{"without the contract", false, only("eth_getCode", "0x", nil)},
+	{"with another contract", false, only("eth_getCode", "0x6001", nil)},
+	{"limits the rate", false, only("eth_getBlockByNumber", nil, saying{Code: -32005, Message: "rate limited"})},
+	{"talks nonsense", false, only("eth_getBlockByNumber", "nonsense", nil)},
+	{"knows no block", false, only("eth_getBlockByNumber", nil, nil)},
+	{"has a negative head", false, only("eth_getBlockByNumber", map[string]any{"number": "-0x1"}, nil)},
+	{"has an absurd head", false, only("eth_getBlockByNumber", map[string]any{
+		"number": "0x7fffffff", "timestamp": "0x1", "hash": fmt.Sprintf("0x%064x", 1), "parentHash": fmt.Sprintf("0x%064x", 2),
+	}, nil)},
+	{"lost the logs", false, only("eth_getLogs", nil, saying{Code: -32000, Message: "missing trie node"})},
+}
+
 // The first endpoint fails in some way; the second is asked instead, and what
 // Bob must see he sees.
 func TestEndpointFails(t *testing.T) {
-	for _, row := range []struct {
-		name  string
-		down  bool
-		fault fault
-	}{
-		{"down", true, nil},
-		{"of another network", false, only("eth_chainId", "0x1", nil)},
-		{"without the contract", false, only("eth_getCode", "0x", nil)},
-		{"with another contract", false, only("eth_getCode", "0x6001", nil)},
-		{"limits the rate", false, only("eth_getBlockByNumber", nil, saying{Code: -32005, Message: "rate limited"})},
-		{"talks nonsense", false, only("eth_getBlockByNumber", "nonsense", nil)},
-		{"knows no block", false, only("eth_getBlockByNumber", nil, nil)},
-		{"has a negative head", false, only("eth_getBlockByNumber", map[string]any{"number": "-0x1"}, nil)},
-		{"has an absurd head", false, only("eth_getBlockByNumber", map[string]any{
-			"number": "0x7fffffff", "timestamp": "0x1", "hash": fmt.Sprintf("0x%064x", 1), "parentHash": fmt.Sprintf("0x%064x", 2),
-		}, nil)},
-		{"lost the logs", false, only("eth_getLogs", nil, saying{Code: -32000, Message: "missing trie node"})},
-	} {
+	for _, row := range failing {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, contracts.ETH)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"time"
 
@@ -27,28 +28,41 @@ const lostAfter = time.Minute
 // within what is at stake; trade.ErrSpent for a lock or payment that is lost; as
 // Prepare for what is made anew; trade.ErrShort, ErrDown.
 func (c *Chain) Hasten(ctx context.Context, o trade.Order, t trade.Tx) (trade.Tx, error) {
-	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
-	case <-ctx.Done():
-		return trade.Tx{}, ctx.Err()
+	if err := c.take(ctx); err != nil {
+		return trade.Tx{}, err
 	}
-	s, err := c.decode(t)
+	defer c.give()
+	s, a, err := c.waits(ctx, t)
 	if err != nil {
 		return trade.Tx{}, err
+	}
+	next, err := c.hasten(ctx, o, s, a)
+	if next.Side == ofChannels { // to the caller it is one more thing in the way
+		next.ID, next.Side, next.Purpose = o.ID, o.Side, trade.Send
+	}
+	return next, err
+}
+
+// waits holds t and looks at our account.
+func (c *Chain) waits(ctx context.Context, t trade.Tx) (signed, account, error) {
+	s, err := c.decode(t)
+	if err != nil {
+		return signed{}, account{}, err
 	}
 	c.lane.hold(s)
 	a, err := c.look(ctx)
-	if err != nil {
-		return trade.Tx{}, err
-	}
+	return s, a, err
+}
+
+// hasten is Hasten, for an order of either kind.
+func (c *Chain) hasten(ctx context.Context, o trade.Order, s signed, a account) (trade.Tx, error) {
 	last, ok := lastOf(a.waiting, s, o.Purpose)
 	if !ok {
 		return c.anew(ctx, o, s)
 	}
 	want := a.price.times(eighths(o.Deadline, c.now()))
 	if gap := c.lane.free(a.count, false); gap < last.tx.Nonce() {
-		return c.fill(t, gap, want, a)
+		return c.fill(o, gap, want, a)
 	}
 	var ahead []signed
 	for _, w := range a.waiting {
@@ -90,7 +104,7 @@ func (c *Chain) next(o trade.Order, w signed, k knowledge, want Price, a account
 		}
 	case old:
 		c.log.Warn("gives the nonce of what was never sent to nothing", "trade", w.ID, "purpose", w.Purpose, "txid", w.TxID, "nonce", w.tx.Nonce())
-		t, err = c.fill(trade.Tx{ID: o.ID, Side: o.Side}, w.tx.Nonce(), want.over(priceOf(w.tx).times(9)), a)
+		t, err = c.fill(o, w.tx.Nonce(), want.over(priceOf(w.tx).times(9)), a)
 		return t, true, err
 	default:
 		return t, false, nil
@@ -104,7 +118,8 @@ func (c *Chain) next(o trade.Order, w signed, k knowledge, want Price, a account
 
 // serves reports whether w is what o asks for, or the approval before it.
 func serves(w signed, o trade.Order) bool {
-	return w.ID == o.ID && w.Side == o.Side && (w.Purpose == o.Purpose || (w.Purpose == trade.Approve && o.Purpose == trade.Lock))
+	approves := w.Purpose == trade.Approve && (o.Purpose == trade.Lock || o.Purpose == calling)
+	return w.ID == o.ID && w.Side == o.Side && (w.Purpose == o.Purpose || approves)
 }
 
 // harmless reports whether w may be sent again whatever became of its trade. A
@@ -132,14 +147,14 @@ func (c *Chain) fills(w signed) bool {
 }
 
 // fill makes what uses up a nonce and does nothing else. It is a payment to
-// ourselves, under the id of the trade that waits behind it.
-func (c *Chain) fill(t trade.Tx, nonce uint64, p Price, a account) (trade.Tx, error) {
+// ourselves, under the id of what waits behind it.
+func (c *Chain) fill(o trade.Order, nonce uint64, p Price, a account) (trade.Tx, error) {
 	a.waiting = slices.DeleteFunc(slices.Clone(a.waiting), func(w signed) bool { return w.tx.Nonce() == nonce })
 	nothing := call{to: &c.account, gas: gasPay}
 	if err := c.affords(a, []call{nothing}, p, contracts.Amount{}); err != nil {
 		return trade.Tx{}, err
 	}
-	return c.reserveOne(nothing, nonce, p, trade.Tx{ID: t.ID, Side: t.Side, Purpose: trade.Send})
+	return c.reserveOne(nothing, nonce, p, trade.Tx{ID: o.ID, Side: o.Side, Purpose: trade.Send})
 }
 
 // A knowledge is what the endpoints know of one nonce of ours.
@@ -234,16 +249,28 @@ func lastOf(waiting []signed, s signed, p trade.Purpose) (last signed, ok bool) 
 	return last, ok
 }
 
+// stakeOf is the coins that o is about, when no more than them is paid for w.
+func stakeOf(o trade.Order, w signed) (stake contracts.Amount, is bool) {
+	if w.ID != o.ID || !o.Terms.Asset.IsNative() {
+		return stake, false
+	}
+	limited := o.Purpose == calling && !o.Terms.Amount.IsZero()
+	return o.Terms.Amount, limited || o.Purpose == trade.Redeem || o.Purpose == trade.Refund
+}
+
 // raise makes the replacement of w.
 func (c *Chain) raise(o trade.Order, w signed, want Price, a account) (trade.Tx, error) {
 	old := priceOf(w.tx)
 	least := old.times(9)
 	p := want.over(least)
 	k := call{to: w.tx.To(), value: amountOf(w.tx.Value()), data: w.tx.Data(), gas: w.tx.Gas()}
-	native := o.Terms.Asset.IsNative() && w.ID == o.ID
-	if native && (o.Purpose == trade.Redeem || o.Purpose == trade.Refund) {
-		if p = p.under(o.Terms.Amount, k.gas, a.price); !p.covers(least) {
-			return trade.Tx{}, fmt.Errorf("%w: %s wei at stake, the next fee is %s", trade.ErrNotYet, o.Terms.Amount, least.fee(k.gas))
+	if stake, is := stakeOf(o, w); is {
+		floor := a.price
+		if o.Purpose == calling { // what is not worth it is not made either
+			floor = Price{Cap: new(big.Int)}
+		}
+		if p = p.under(stake, k.gas, floor); !p.covers(least) {
+			return trade.Tx{}, fmt.Errorf("%w: %s wei at stake, the next fee is %s", trade.ErrNotYet, stake, least.fee(k.gas))
 		}
 	}
 	more := less(p.fee(k.gas), old.fee(k.gas))

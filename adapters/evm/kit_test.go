@@ -48,6 +48,8 @@ type world struct {
 	kind  contracts.Chain
 	lock  contracts.Address
 	token contracts.Address
+	at    contracts.Channels // once they are deployed, see withChannels
+	dates contracts.Address  // SecretRegistry
 	alice *person
 	bob   *person
 }
@@ -140,6 +142,7 @@ func (w *world) person(key *ecdsa.PrivateKey, urls ...string) *person {
 	w.t.Helper()
 	return newPerson(w.t, w.kind, evm.Config{
 		ChainID: simID, Endpoints: urls, Contract: w.lock, Key: key, Poll: 5 * time.Millisecond, LogRange: 10,
+		Channels: w.at.At, Registry: w.dates, Depth: 3,
 		Log: slog.New(slog.NewTextHandler(testWriter{w.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 }

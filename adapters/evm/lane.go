@@ -2,6 +2,7 @@ package evm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math/big"
@@ -15,7 +16,8 @@ import (
 	"photon/swap/trade"
 )
 
-// A lane is the nonces of our account and what each is used for. A nonce is
+// A lane is the nonces of our account and what each is used for: swaps and channels
+// share them, see calls.go. A nonce is
 // given out once; Release gives it back. Those below the chain's own count are
 // kept for a while: a reorganisation may bring them back.
 type lane struct {
@@ -202,6 +204,22 @@ func (l *lane) waiting(count uint64) []signed {
 	return all
 }
 
+// used lists, in order, what was made for this and has a nonce that the chain has
+// used.
+func (l *lane) used(id contracts.Hash, side trade.Side, p trade.Purpose, count uint64) (all []signed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for n, h := range l.held {
+		for _, t := range h.txs {
+			if n < count && t.ID == id && t.Side == side && t.Purpose == p {
+				all = append(all, t)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b signed) int { return cmp.Compare(a.tx.Nonce(), b.tx.Nonce()) })
+	return all
+}
+
 // versions lists all transactions of one nonce.
 func (l *lane) versions(nonce uint64) []signed {
 	l.mu.Lock()
@@ -221,12 +239,11 @@ func outlay(waiting []signed) contracts.Amount {
 	return sum
 }
 
-// promised is the tokens that waiting locks and payments take, and allowance
-// what HashLock may still take once all of them are mined, beginning with what
-// it may take now.
-func (c *Chain) promised(waiting []signed, token contracts.Address, now contracts.Amount) (tokens, allowance contracts.Amount) {
+// promised is the tokens that waiting transactions take, and allowance what spender
+// may still take once all of them are mined, beginning with what it may take now.
+func (c *Chain) promised(waiting []signed, token, spender contracts.Address, now contracts.Amount) (tokens, allowance contracts.Amount) {
 	allowance = now
-	approve := contracts.ApproveCall(c.cfg.Contract, contracts.Amount{})[:36]
+	approve := contracts.ApproveCall(spender, contracts.Amount{})[:36]
 	transfer := contracts.TransferCall(contracts.Address{}, contracts.Amount{})[:4]
 	for _, s := range waiting {
 		to, data := s.tx.To(), s.tx.Data()
@@ -236,13 +253,30 @@ func (c *Chain) promised(waiting []signed, token contracts.Address, now contract
 			allowance = wordAt(data, 36)
 		case *to == token && len(data) == 68 && bytes.Equal(data[:4], transfer):
 			tokens = tokens.Plus(wordAt(data, 36))
-		case *to == c.cfg.Contract && s.Purpose == trade.Lock && len(data) == 164 && contracts.Address(data[80:100]) == token:
-			amount := wordAt(data, 36)
+		default:
+			of, amount := c.spends(s)
+			if of != token {
+				continue
+			}
 			tokens = tokens.Plus(amount)
-			allowance = less(allowance, amount)
+			if *to == spender {
+				allowance = less(allowance, amount)
+			}
 		}
 	}
 	return tokens, allowance
+}
+
+// spends is the tokens that one of our contracts takes of us by s; no tokens have
+// the zero address.
+func (c *Chain) spends(s signed) (token contracts.Address, amount contracts.Amount) {
+	switch data := s.tx.Data(); {
+	case *s.tx.To() == c.cfg.Contract && s.Purpose == trade.Lock && len(data) == 164:
+		return contracts.Address(data[80:100]), wordAt(data, 36)
+	case *s.tx.To() == c.cfg.Channels:
+		token, amount, _ = contracts.ReadSpend(data)
+	}
+	return token, amount
 }
 
 // wordAt reads one word of call data.

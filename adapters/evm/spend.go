@@ -34,18 +34,28 @@ const reserveTimes = 2
 // is over, trade.ErrSpent when the leg was locked before or has ended, ErrLeg,
 // ErrRefused, ErrDown, contracts.ErrTerms, contracts.ErrAddress.
 func (c *Chain) Prepare(ctx context.Context, o trade.Order) ([]trade.Tx, error) {
-	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := c.take(ctx); err != nil {
+		return nil, err
 	}
+	defer c.give()
 	txs, err := c.prepare(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", o.Terms.Asset.Chain, o.Purpose, err)
 	}
 	return txs, nil
 }
+
+// take waits for the turn to prepare a transaction, give ends it.
+func (c *Chain) take(ctx context.Context) error {
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Chain) give() { <-c.turn }
 
 func (c *Chain) prepare(ctx context.Context, o trade.Order) ([]trade.Tx, error) {
 	switch o.Purpose {
@@ -134,16 +144,21 @@ func (c *Chain) read(to contracts.Address, data []byte) *question {
 func (c *Chain) estimate(ctx context.Context, k call) (uint64, error) {
 	raw, err := c.pool.one(ctx, "eth_estimateGas", c.callFields(k.to, k.data, k.value))
 	if err != nil {
-		if name := revertName(err); name != "" {
-			return 0, fmt.Errorf("%s: %w", name, err)
-		}
-		return 0, err
+		return 0, named(err)
 	}
 	n, err := readNumber(raw)
 	if err != nil {
 		return 0, err
 	}
 	return n + n/4, nil
+}
+
+// named puts the name of our contract's error, if that is what it is, before err.
+func named(err error) error {
+	if name := revertName(err); name != "" {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return err
 }
 
 // state is what the contract says of a leg.
@@ -173,8 +188,7 @@ func (c *Chain) prepareLock(ctx context.Context, o trade.Order, s contracts.Swap
 	asked := []*question{held}
 	token := o.Terms.Asset.Token
 	if !o.Terms.Asset.IsNative() {
-		asked = append(asked, c.read(token, contracts.AllowanceCall(c.account, c.cfg.Contract)),
-			c.read(token, contracts.BalanceCall(c.account)))
+		asked = append(asked, c.allowance(token, c.cfg.Contract)...)
 	}
 	a, err := c.look(ctx, asked...)
 	if err != nil {
@@ -230,11 +244,23 @@ func (c *Chain) lockedBefore(o trade.Order, was contracts.SwapState, a account) 
 	return nil
 }
 
-// tokenLock is the lock of tokens and the approvals before it. An allowance that
-// is too small is taken back first: some tokens change none that is not zero.
+// allowance asks what a spender may take of our tokens, and what there is.
+func (c *Chain) allowance(token, spender contracts.Address) []*question {
+	return []*question{c.read(token, contracts.AllowanceCall(c.account, spender)), c.read(token, contracts.BalanceCall(c.account))}
+}
+
+// tokenLock is the lock of tokens and the approvals before it.
 func (c *Chain) tokenLock(ctx context.Context, o trade.Order, lock call, a account, allowed, held json.RawMessage) ([]call, error) {
 	token := o.Terms.Asset.Token
-	allowance, err := tokens(allowed)
+	lock.gas = gasLockToken
+	return c.allowed(ctx, lock, token, o.Terms.Amount, a, allowed, held)
+}
+
+// allowed is a call whose contract takes an amount of our tokens, and the approvals
+// before it. An allowance that is too small is taken back first: some tokens change
+// none that is not zero.
+func (c *Chain) allowed(ctx context.Context, k call, token contracts.Address, amount contracts.Amount, a account, may, held json.RawMessage) ([]call, error) {
+	allowance, err := tokens(may)
 	if err != nil {
 		return nil, fmt.Errorf("allowance of %s: %w", token, err)
 	}
@@ -242,18 +268,18 @@ func (c *Chain) tokenLock(ctx context.Context, o trade.Order, lock call, a accou
 	if err != nil {
 		return nil, fmt.Errorf("balance of %s: %w", token, err)
 	}
-	promised, allowance := c.promised(a.waiting, token, allowance)
-	if less(balance, promised).Less(o.Terms.Amount) {
-		return nil, fmt.Errorf("%w: %s of %s, %s promised, want %s", trade.ErrShort, balance, o.Terms.Asset, promised, o.Terms.Amount)
+	promised, allowance := c.promised(a.waiting, token, *k.to, allowance)
+	if less(balance, promised).Less(amount) {
+		asset := contracts.Asset{Chain: c.cfg.Chain, Token: token}
+		return nil, fmt.Errorf("%w: %s of %s, %s promised, want %s", trade.ErrShort, balance, asset, promised, amount)
 	}
-	lock.gas = gasLockToken
-	if !allowance.Less(o.Terms.Amount) {
-		return []call{lock}, nil
+	if !allowance.Less(amount) {
+		return []call{k}, nil
 	}
 	approve := func(x contracts.Amount) call {
-		return call{to: &token, data: contracts.ApproveCall(c.cfg.Contract, x), gas: gasApprove}
+		return call{to: &token, data: contracts.ApproveCall(*k.to, x), gas: gasApprove}
 	}
-	calls := []call{approve(o.Terms.Amount), lock}
+	calls := []call{approve(amount), k}
 	if !allowance.IsZero() {
 		calls = append([]call{approve(contracts.Amount{})}, calls...)
 	}
@@ -369,7 +395,7 @@ func (c *Chain) preparePay(ctx context.Context, o trade.Order) ([]trade.Tx, erro
 		if err != nil {
 			return nil, fmt.Errorf("balance of %s: %w", token, err)
 		}
-		if promised, _ := c.promised(a.waiting, token, balance); less(balance, promised).Less(o.Terms.Amount) {
+		if promised, _ := c.promised(a.waiting, token, c.cfg.Contract, balance); less(balance, promised).Less(o.Terms.Amount) {
 			return nil, fmt.Errorf("%w: %s of %s, %s promised, want %s", trade.ErrShort, balance, o.Terms.Asset, promised, o.Terms.Amount)
 		}
 	}

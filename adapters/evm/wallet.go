@@ -26,7 +26,7 @@ func (c *Chain) payee(s string) (contracts.Address, error) {
 	if err != nil {
 		return contracts.Address{}, err
 	}
-	if to == (contracts.Address{}) || (to == c.cfg.Contract) {
+	if to == (contracts.Address{}) || to == c.cfg.Contract || to == c.cfg.Channels || to == c.cfg.Registry {
 		return contracts.Address{}, fmt.Errorf("%w: what is paid to %s is lost", contracts.ErrAddress, to)
 	}
 	return to, nil
@@ -63,7 +63,7 @@ func (c *Chain) Balance(ctx context.Context, asset contracts.Asset) (confirmed, 
 	if asset.IsNative() {
 		return less(all, outlay(waiting)), pending, nil
 	}
-	promised, _ := c.promised(waiting, asset.Token, all)
+	promised, _ := c.promised(waiting, asset.Token, c.cfg.Contract, all)
 	return less(all, promised), pending, nil
 }
 
@@ -149,8 +149,10 @@ func (c *Chain) Deploy(ctx context.Context, init []byte) (contracts.Address, err
 }
 
 func (c *Chain) prepareDeploy(ctx context.Context, init []byte) (trade.Tx, error) {
-	c.turn <- struct{}{}
-	defer func() { <-c.turn }()
+	if err := c.take(ctx); err != nil {
+		return trade.Tx{}, err
+	}
+	defer c.give()
 	a, err := c.look(ctx)
 	if err != nil {
 		return trade.Tx{}, err
