@@ -328,7 +328,7 @@ func (s *street) story() {
 	s.do(s.bob, s.registry, contracts.RegisterCall(secret), contracts.Amount{})
 	aliceFirst, one := n.First == s.alice.Account(), contracts.BitsOf(0)
 	claim := contracts.Claim{Transferred: p.Transferred, Locks: p.Locks}
-	s.do(s.bob, s.channels, contracts.UnlockCall(n, aliceFirst, claim, locks, one, contracts.Bits{}, contracts.Signature{}), contracts.Amount{})
+	s.do(s.bob, s.channels, contracts.UnlockCall(n, aliceFirst, claim, locks, one, contracts.Signature{}), contracts.Amount{})
 	claim.Unlocked, claim.Taken = contracts.Units(7), one
 	first, second := claim, contracts.Claim{}
 	if !aliceFirst {
