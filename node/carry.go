@@ -175,8 +175,8 @@ func (c *carrier) wanted(ctx context.Context) (all []channel.Order, err error) {
 		if k.Kind == channel.CallRegister {
 			o.To = registry
 		}
-		if k.Asset.IsNative() {
-			o.Stake = k.Amount
+		if earns := k.Kind == channel.CallRegister || k.Kind == channel.CallUnlock; earns && k.Asset.IsNative() {
+			o.Stake = k.Amount // to earn a lock nobody pays more than it is worth; to end a channel is what our user wants
 		}
 		all = append(all, c.limited(o))
 	}

@@ -62,6 +62,9 @@ func (w *simulated) Upset(verb string, args []string) error {
 	if puppetVerbs[verb] != nil {
 		return w.act(verb, args)
 	}
+	if payerVerbs[verb] != nil {
+		return w.deceive(verb, args)
+	}
 	return w.upsetChain(verb, args)
 }
 

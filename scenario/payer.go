@@ -44,6 +44,10 @@ var payerVerbs = map[string]*verb{
 	"begin":   {"begin alice bill [via=carol,bob]: she pays, and nobody waits for it", 2, true, (*player).begin},
 	"release": {"release bob bill: he shows the secret", 2, true, (*player).release},
 	"cancel":  {"cancel bob bill: he gives up what is locked for it", 2, true, (*player).cancel},
+
+	"remember": {"remember bob alice: what she has said in their channel so far", 2, false, upset("remember")},
+	"cheat":    {"cheat bob alice: his node stops, and he closes with what he remembers", 2, false, upset("cheat")},
+	"seize":    {"seize bob alice: he unlocks all of the remembered list whose secrets are his", 2, false, upset("seize")},
 }
 
 // A bill is an invoice that a story calls by a name.

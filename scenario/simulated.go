@@ -18,6 +18,7 @@ import (
 	"photon/adapters/sim"
 	"photon/contracts"
 	paying "photon/node"
+	"photon/node/channel"
 	"photon/swap"
 	"photon/swap/trade"
 )
@@ -84,6 +85,7 @@ type simulated struct {
 	pace    pace
 	pays    bool // everybody has a payment node, too
 	atlas   *sim.Atlas
+	past    map[string]channel.Channel // what cheats remember: "bob alice"
 	chains  map[contracts.Chain]chain
 	next    map[contracts.Chain]time.Time // when the next block comes
 	tokens  map[string]contracts.Asset
@@ -108,15 +110,16 @@ type armed struct {
 
 // A node is one person's: what outlives a run of it, and the run.
 type node struct {
-	name  string
-	disk  *sim.Disk
-	began map[contracts.Asset]contracts.Amount
-	up    atomic.Bool // is meant to run; the hook ends it from any goroutine
-	loses bool
-	life  *sim.Life
-	desk  *swap.Desk
-	payer *paying.Node // nil where nobody has one
-	done  chan error
+	name   string
+	disk   *sim.Disk
+	began  map[contracts.Asset]contracts.Amount
+	up     atomic.Bool // is meant to run; the hook ends it from any goroutine
+	loses  bool
+	cheats bool
+	life   *sim.Life
+	desk   *swap.Desk
+	payer  *paying.Node // nil where nobody has one
+	done   chan error
 }
 
 // A journal is everybody's log in memory.
@@ -141,7 +144,7 @@ func (j *journal) String() string {
 // ctx.
 func newSimulated(ctx context.Context, named []contracts.Chain) (*simulated, error) {
 	w := &simulated{ctx: ctx, pace: paces["dev"], chains: map[contracts.Chain]chain{}, next: map[contracts.Chain]time.Time{},
-		tokens: map[string]contracts.Asset{}, board: sim.NewBoard(), atlas: sim.NewAtlas(), nodes: map[string]*node{}, puppets: map[string]*puppet{}, log: &journal{}}
+		tokens: map[string]contracts.Asset{}, board: sim.NewBoard(), atlas: sim.NewAtlas(), past: map[string]channel.Channel{}, nodes: map[string]*node{}, puppets: map[string]*puppet{}, log: &journal{}}
 	w.audit = newAuditor(w)
 	for _, c := range named {
 		if err := w.grow(c); err != nil {

@@ -80,6 +80,9 @@ func isDown(err error) bool { return errors.Is(err, sim.ErrStopped) }
 // quiet is what is still under way in channels; empty when nothing is.
 func (w *simulated) quiet() (string, error) {
 	for _, n := range w.sorted() {
+		if w.pays && n.life == nil {
+			return fmt.Sprintf("the node of %s is away", n.name), nil
+		}
 		payments, err := n.disk.Payments()
 		if err != nil {
 			return "", err

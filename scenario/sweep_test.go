@@ -66,7 +66,7 @@ func TestCrashSweep(t *testing.T) {
 func mayCrash(s Story) bool {
 	for _, l := range s.Lines {
 		switch l.Words[0] {
-		case "crash", "loses", "full", "kill", "stop", "noise", "begin": // what was begun may end otherwise when somebody was away
+		case "crash", "loses", "full", "kill", "stop", "noise", "begin", "cheat": // what was begun may end otherwise when somebody was away
 			return false
 		}
 		if _, puppet := puppetVerbs[l.Words[0]]; puppet || isRefusal(l) {
