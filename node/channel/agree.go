@@ -21,6 +21,9 @@ func (c Channel) accordBlocks() uint64 { return 2 * c.Rules.Reveal }
 
 // ask notes what our user wishes. It is proposed once the channel has come to rest.
 func (c Channel) ask(now Now, w Wish) (Channel, []Effect, error) {
+	if !w.ID.IsZero() && (w.ID == c.Wished || c.Wish != nil && w.ID == c.Wish.ID && (c.Wish.Alone || !w.Alone)) {
+		return c, nil, nil // asked before, and done or under way
+	}
 	switch {
 	case c.Status != Open || c.Behind:
 		return c.refuse(ErrStatus, "%s", c.Status)
@@ -60,7 +63,7 @@ func (c Channel) propose(now Now) (Channel, []Effect) {
 	}
 	if mine.Less(c.Wish.Take.Plus(c.Us.Queued)) {
 		w := *c.Wish
-		c.Wish = nil
+		c.Wish, c.Wished = nil, w.ID
 		return c, []Effect{Ended{w, message.Capacity}}
 	}
 	w := contracts.Withdrawal{Until: until, FirstBalance: mine, SecondBalance: theirs, FirstTakes: c.Wish.Take}
@@ -185,7 +188,7 @@ func (c Channel) patience(now Now) (Channel, []Effect) {
 		return c, nil
 	}
 	if w.Kind == Withdrawing {
-		c.Wish, c.Accord = nil, nil
+		c.Wish, c.Wished, c.Accord = nil, w.ID, nil
 		return c, []Effect{Ended{*w, message.Offline}}
 	}
 	alone := *w

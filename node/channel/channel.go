@@ -86,6 +86,7 @@ type Channel struct {
 	Us       Ours                  `json:"us"`
 	Them     Theirs                `json:"them"`
 	Wish     *Wish                 `json:"wish,omitempty"`   // what our user wants done with it
+	Wished   contracts.Hash        `json:"wished"`           // id of the last wish that has ended
 	Accord   *Accord               `json:"accord,omitempty"` // a withdrawal or an ending under way
 	Law      *Law                  `json:"law,omitempty"`    // since it was closed
 	Paid     [2]contracts.Amount   `json:"paid,omitempty"`   // at settlement: us, them

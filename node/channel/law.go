@@ -66,7 +66,7 @@ func (c Channel) renewed(e Happened) (Channel, []Effect, error) {
 	}
 	var effects []Effect
 	if w := c.Wish; w != nil && w.Kind == Withdrawing && c.Accord != nil && c.Accord.Ours {
-		c.Wish = nil
+		c.Wish, c.Wished = nil, w.ID
 		effects = append(effects, Ended{Wish: *w})
 	}
 	c.Epoch, c.Accord = e.Epoch, nil

@@ -397,3 +397,26 @@ func TestCloseAlone(t *testing.T) {
 		t.Fatalf("wants %v", calls)
 	}
 }
+
+// The same wish asked for twice, before and after it has come true, is one.
+func TestWishIsOne(t *testing.T) {
+	p := newPair(t, 100, 50)
+	w := Ask{Wish{ID: id(9), Kind: Withdrawing, Take: contracts.Units(40), Until: 1200}}
+	p.must(0, w)
+	version := p.sides[0].c.Version
+	p.must(0, w)
+	if p.sides[0].c.Version != version {
+		t.Error("it was wished again")
+	}
+	p.settle()
+	p.happen(contracts.ChannelEvent{Kind: contracts.ChannelWithdrawn, Epoch: 1, FirstAmount: contracts.Units(60), SecondAmount: contracts.Units(50)})
+	p.must(0, w)
+	if c := p.sides[0].c; c.Wish != nil {
+		t.Errorf("it is wished again: %+v", c.Wish)
+	}
+	w.Wish.ID = id(10)
+	p.must(0, w)
+	if p.sides[0].c.Wish == nil {
+		t.Error("another was not wished")
+	}
+}
