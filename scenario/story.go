@@ -131,7 +131,7 @@ func pairs(text string) map[string]string {
 	return all
 }
 
-var rowID = regexp.MustCompile(`\b[A-Z]\d+\b`)
+var rowID = regexp.MustCompile(`\b(?:[A-Z]|BF|MFEE|INT)\d+(?:\.\d+)?\b`)
 
 // Rows are the ids of scenarios that the story's first comment names.
 func (s Story) Rows() []string { return rowID.FindAllString(s.Title, -1) }
