@@ -96,7 +96,6 @@ func (c Channel) read(now Now, u message.Update) (Channel, []Effect, message.Rea
 				}
 				sent = sent.Plus(l.Amount)
 				effects = append(effects, Earned{l, x.Unlock.Secret})
-				c.Them.Notes = without(c.Them.Notes, at)
 			} else {
 				if why := c.undue(now, x.Subject()); why != "" {
 					return c, nil, why, x.Subject()
@@ -104,8 +103,10 @@ func (c Channel) read(now Now, u message.Update) (Channel, []Effect, message.Rea
 				has = has.Plus(l.Amount)
 				if c.Them.Notes[at].Disposed == "" {
 					effects = append(effects, Lapsed{l, false})
-					c.Them.Notes = without(c.Them.Notes, at)
 				}
+			}
+			if c.Them.Notes[at].Disposed == "" { // what we have signed away must not come back
+				c.Them.Notes = without(c.Them.Notes, at)
 			}
 			locks = slices.Delete(locks, i, i+1)
 		}
@@ -126,6 +127,8 @@ func (c Channel) acceptable(now Now, l contracts.Lock, locks []contracts.Lock, h
 		return message.Unfit
 	case note(c.Them.Notes, l.ID()) >= 0:
 		return message.Disposed
+	case l.Expiry <= now.Through: // we may have forgotten that we disposed of it
+		return message.Expiry
 	case len(locks) >= message.MaxLocks || len(c.Them.Notes) >= maxNotes:
 		return message.Full
 	case has.Less(l.Amount):

@@ -1,0 +1,51 @@
+package channel
+
+import (
+	"testing"
+
+	"photon/contracts"
+	"photon/node/message"
+)
+
+// What a partner could do to us, and cannot.
+
+// forged has side i say changes, whatever its own channel thinks of them: an update
+// that fits what the other knows, with what is sent and locked after it.
+func (p *pair) forged(i int, sent uint64, locks []contracts.Lock, changes ...message.Change) {
+	p.t.Helper()
+	c := p.sides[1-i].c
+	m := message.Update{
+		Channel: c.Key, Epoch: c.Epoch, After: c.Them.Proof.Nonce, Changes: changes,
+		Proof: contracts.BalanceProof{Nonce: c.Them.Heard + 1, Transferred: contracts.Units(sent), Locks: contracts.LocksRoot(locks)},
+	}
+	p.must(1-i, Heard{Message: p.sign(i, m)})
+}
+
+func unlocked(n int, l contracts.Lock) message.Change {
+	return message.Change{Unlock: &message.Unlock{Lock: l.ID(), Secret: secret(n)}}
+}
+
+// He pays a lock that we have signed away, and promises the same again: unlocked on
+// the chain it would cost us the channel.
+func TestDisposedLockDoesNotComeBack(t *testing.T) {
+	p := newPair(t, 100, 50)
+	l := lock(1, 10, 1050)
+	p.must(0, promise(1, 10, 1050))
+	p.settle()
+	p.must(1, GiveUp{l.ID(), message.NoRoute})
+	p.forged(0, 10, nil, unlocked(1, l))
+	if got := p.sides[1].c.Them.Proof.Transferred; got != contracts.Units(10) {
+		t.Fatalf("%s was paid", got)
+	}
+	p.forged(0, 10, []contracts.Lock{l}, message.Change{Promise: &message.Promise{Lock: l}})
+	if c := p.sides[1].c; len(c.Them.Locks) != 0 || c.Them.Reason != message.Disposed {
+		t.Errorf("it was taken on again: %q", c.Them.Reason)
+	}
+	if p.mine(51); len(p.sides[1].c.Them.Notes) != 0 {
+		t.Error("it is remembered for ever")
+	}
+	p.forged(0, 10, []contracts.Lock{l}, message.Change{Promise: &message.Promise{Lock: l}})
+	if c := p.sides[1].c; len(c.Them.Locks) != 0 || c.Them.Reason != message.Expiry {
+		t.Errorf("it was taken on when its time was over: %q", c.Them.Reason)
+	}
+}
