@@ -132,8 +132,8 @@ func (c Channel) agreed(epoch uint64, s contracts.Signature, word contracts.Word
 	if epoch != c.Epoch || !c.signed(s, word) {
 		return c.refuse(ErrSignature, "agreement")
 	}
-	if c.Accord.Theirs != nil {
-		return c, nil, nil
+	if c.Accord.Theirs != nil || c.Accord.Declined != "" {
+		return c, nil, nil // what he has declined we forget, so it must never have our signature
 	}
 	a := *c.Accord
 	a.Theirs = &s

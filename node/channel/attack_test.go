@@ -49,3 +49,20 @@ func TestDisposedLockDoesNotComeBack(t *testing.T) {
 		t.Errorf("it was taken on when its time was over: %q", c.Them.Reason)
 	}
 }
+
+// He declines what we propose and agrees to it then: we would forget what he may
+// still have mined with our signature.
+func TestDeclinesAndAgrees(t *testing.T) {
+	p := newPair(t, 100, 50)
+	p.must(0, Ask{Wish{Kind: Withdrawing, Take: contracts.Units(10), Until: 1050}})
+	w := *p.sides[0].c.Accord.Withdrawal
+	c := p.sides[0].c
+	p.must(0, Heard{Message: message.Decline{Channel: c.Key, Epoch: c.Epoch, Until: w.Until, Reason: message.Busy}})
+	p.must(0, Heard{Message: p.sign(1, message.Withdraw{Channel: c.Key, Epoch: c.Epoch, Withdrawal: w, Agreed: true})})
+	p.wants(0)
+	p.must(0, Tick{})
+	p.must(0, Heard{Message: p.sign(1, message.Withdraw{Channel: c.Key, Epoch: c.Epoch, Withdrawal: w, Agreed: true})})
+	if a := p.sides[0].c.Accord; a != nil && a.Theirs != nil && a.Declined != "" {
+		t.Error("agreed and declined")
+	}
+}
