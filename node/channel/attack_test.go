@@ -66,3 +66,22 @@ func TestDeclinesAndAgrees(t *testing.T) {
 		t.Error("agreed and declined")
 	}
 }
+
+// Once we close alone, the word that we bring is the last: what he says afterwards,
+// were we to take it, we could not show any more.
+func TestNothingIsTakenOnceWeClose(t *testing.T) {
+	p := newPair(t, 100, 50)
+	l := lock(1, 10, 1050)
+	p.must(0, promise(1, 10, 1050))
+	p.settle()
+	p.must(1, Know{secret(1)})
+	p.must(1, Ask{Wish{Kind: Ending, Alone: true}})
+	sent := p.wants(1, CallClose)[0].Data(contracts.Signature{})
+	p.forged(0, 10, nil, unlocked(1, l))
+	if now := p.wants(1, CallClose)[0].Data(contracts.Signature{}); string(now) != string(sent) {
+		t.Error("the same call says something else")
+	}
+	if c := p.sides[1].c; c.Them.Reason != message.Closing || find(c.Them.Locks, l.ID()) < 0 {
+		t.Errorf("it was taken: %q", c.Them.Reason)
+	}
+}

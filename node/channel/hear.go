@@ -50,7 +50,7 @@ func (c Channel) unwelcome(now Now, u message.Update, objection message.Reason, 
 		return message.Closing, contracts.Hash{}
 	case c.Accord != nil && c.Accord.binds():
 		return message.Busy, contracts.Hash{}
-	case fresh && c.Wish != nil && c.Wish.Kind == Ending:
+	case c.Wish != nil && c.Wish.Kind == Ending && (fresh || c.Wish.Alone): // the word that we close with is his last
 		return message.Closing, contracts.Hash{}
 	case promises && now.Stale:
 		return message.Stale, contracts.Hash{}

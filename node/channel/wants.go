@@ -53,7 +53,7 @@ func (c Channel) Wants(now Now) []Call {
 	id := c.Name.ID()
 	switch a := c.Accord; {
 	case c.Wish != nil && c.Wish.Alone:
-		calls = append(calls, c.call(CallClose, 0, 0, c.Balance(), nil, c.Epoch, func(contracts.Signature) []byte {
+		calls = append(calls, c.call(CallClose, 0, 0, c.Balance(), nil, c.Them.Proof.Nonce, func(contracts.Signature) []byte {
 			return contracts.CloseCall(c.Name, c.Them.Proof, c.Them.Signature)
 		}))
 	case a == nil || a.Theirs == nil || now.Height > a.until():
