@@ -85,3 +85,23 @@ func TestNothingIsTakenOnceWeClose(t *testing.T) {
 		t.Errorf("it was taken: %q", c.Them.Reason)
 	}
 }
+
+// A secret that is registered late has its lock unlocked by a second call, which must
+// not pass for the first.
+func TestSecondUnlockIsAnotherCall(t *testing.T) {
+	p := newPair(t, 100, 0)
+	p.must(0, promise(1, 10, 1050))
+	p.must(0, promise(2, 20, 1099-rules.Reveal))
+	p.settle()
+	p.close(1, p.sides[0].c.Us.Proof)
+	p.must(1, Registered{secret(1), 1010})
+	p.now = Now{Height: 1090, Through: 1088}
+	first := p.wants(1, CallUnlock, CallSettle)[0]
+	p.must(1, Registered{secret(2), 1089})
+	both := p.wants(1, CallUnlock, CallSettle)[0]
+	p.happen(contracts.ChannelEvent{Kind: contracts.ChannelUnlocked, ByFirst: true, Unlocked: contracts.Units(10), Taken: contracts.BitsOf(0)})
+	second := p.wants(1, CallUnlock, CallSettle)[0]
+	if first.ID == second.ID || first.ID == both.ID || both.ID == second.ID {
+		t.Error("one id for two calls")
+	}
+}

@@ -107,9 +107,10 @@ func (c Channel) defence(now Now) (calls []Call) {
 		}))
 	}
 	if take, worth, ok := c.takeable(now); ok && current && now.Height <= l.End {
-		calls = append(calls, c.call(CallUnlock, l.End, 0, worth, nil, c.Them.Proof.Nonce, func(contracts.Signature) []byte {
-			return contracts.UnlockCall(c.Name, !c.First, l.Theirs, c.Them.Locks, take, contracts.Signature{})
-		}))
+		data := contracts.UnlockCall(c.Name, !c.First, l.Theirs, c.Them.Locks, take, contracts.Signature{})
+		k := c.call(CallUnlock, l.End, 0, worth, nil, 0, func(contracts.Signature) []byte { return data })
+		k.ID = contracts.Hash(crypto.Keccak256Hash(k.ID[:], data)) // more secrets may come: then it is another
+		calls = append(calls, k)
 	}
 	for i, lock := range l.Locks {
 		j := note(c.Us.Notes, lock.ID())
