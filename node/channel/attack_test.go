@@ -105,3 +105,35 @@ func TestSecondUnlockIsAnotherCall(t *testing.T) {
 		t.Error("one id for two calls")
 	}
 }
+
+// He says that nothing was ever said, and we know better.
+func TestPartnerDeniesAll(t *testing.T) {
+	p := newPair(t, 100, 100)
+	p.must(1, pay(1, 20))
+	p.settle()
+	c := p.sides[0].c
+	c.Behind = true
+	p.sides[0].c = c
+	p.must(0, Heard{Message: message.Sync{Channel: c.Key, Epoch: c.Epoch, Echo: true}})
+	if !p.sides[0].c.Behind {
+		t.Error("we go on from what he denies")
+	}
+}
+
+// A copy from then that holds all there is: the partner shows that nothing is missing.
+func TestNothingWasLost(t *testing.T) {
+	p := newPair(t, 100, 100)
+	p.must(1, pay(1, 20))
+	p.settle()
+	c := p.sides[0].c
+	c.Behind = true
+	p.sides[0].c = c
+	p.must(0, Meet{})
+	p.settle()
+	if p.sides[0].c.Behind {
+		t.Error("still behind")
+	}
+	p.must(0, pay(2, 10))
+	p.settle()
+	p.agree(110, 90)
+}

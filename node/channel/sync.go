@@ -53,19 +53,19 @@ func (c Channel) sync(now Now, m message.Sync) (Channel, []Effect, error) {
 		return c, reply, nil
 	}
 	switch {
-	case c.Behind && m.Sent == 0 && m.Answer.Nonce == 0:
-		c.Behind = false // nothing was ever said
-		return c.with(reply...)
 	case m.Answer.Nonce > c.Us.Used:
 		return c, reply, nil // he claims to have heard more than we remember: our reply makes him prove it
 	case m.Sent < c.Them.Heard || m.Answer.Nonce < c.Us.Answered:
 		return c, append(reply, Tell{c.state()}), nil
 	}
 	d, effects := c, []Effect(nil)
+	if c.Behind && m.Sent == c.Them.Heard && m.Answer.Nonce == c.Us.Used {
+		d.Behind, d.Version = false, c.Version+1 // nothing was lost, or nothing was ever said
+	}
 	if m.Answer.Nonce > 0 {
 		m.Answer.Channel, m.Answer.Epoch = m.Channel, m.Epoch
 		var err error
-		if d, effects, err = c.answered(now, m.Answer); err != nil {
+		if d, effects, err = d.answered(now, m.Answer); err != nil {
 			return c, nil, err
 		}
 	}
