@@ -137,3 +137,54 @@ func TestNothingWasLost(t *testing.T) {
 	p.settle()
 	p.agree(110, 90)
 }
+
+// We have lost our data, and he tells us what never was. The first row is what was.
+func TestPartnerLiesToWhoHasLost(t *testing.T) {
+	huge := contracts.Units(1)
+	for range 255 {
+		huge = huge.Plus(huge)
+	}
+	twice := []contracts.Lock{lock(1, 10, 1050), lock(1, 10, 1050)}
+	vast := []contracts.Lock{{Amount: huge, Expiry: 1050, Hash: secret(1).Hash()}, {Amount: huge, Expiry: 1050, Hash: secret(2).Hash()}}
+	for _, row := range []struct {
+		name   string
+		change func(*message.State)
+		good   bool
+	}{
+		{"what was", func(*message.State) {}, true},
+		{"we said something unsigned", func(m *message.State) {
+			m.Yours = message.Said{Proof: contracts.BalanceProof{Transferred: contracts.Units(60)}}
+		}, false},
+		{"he said something unsigned", func(m *message.State) {
+			m.Mine = message.Said{Proof: contracts.BalanceProof{Transferred: contracts.Units(60)}}
+		}, false},
+		{"he has sent more than he has", func(m *message.State) { m.Mine.Proof.Transferred = contracts.Units(131) }, false},
+		{"he has sent all he has", func(m *message.State) { m.Mine.Proof.Transferred = contracts.Units(130) }, true},
+		{"he has sent more than there is", func(m *message.State) { m.Mine.Proof.Transferred = huge.Plus(huge.Minus(contracts.Units(1))) }, false},
+		{"he has locked more than there is", func(m *message.State) { m.Mine.Locks, m.Mine.Proof.Locks = vast, contracts.LocksRoot(vast) }, false},
+		{"he has locked the same twice", func(m *message.State) { m.Mine.Locks, m.Mine.Proof.Locks = twice, contracts.LocksRoot(twice) }, false},
+		{"no nonce is left", func(m *message.State) { m.Heard = 1<<64 - 1 }, false},
+		{"half of all nonces are left", func(m *message.State) { m.Heard = 1 << 63 }, true},
+		{"he has sent less than we know", func(m *message.State) { m.Mine.Proof.Transferred = contracts.Units(19) }, false},
+		{"he has sent what we know", func(m *message.State) { m.Mine.Proof.Transferred = contracts.Units(20) }, true},
+	} {
+		p := newPair(t, 100, 100)
+		p.must(1, pay(1, 20))
+		p.settle()
+		kept := p.sides[0].c // a copy from then
+		p.must(0, pay(2, 30))
+		p.must(1, pay(3, 40))
+		p.settle()
+		m := p.sides[1].c.state()
+		row.change(&m)
+		if p.sides[0].c = kept; row.name[0] == 'w' && !row.good || row.name[:2] == "he" && m.Mine.Proof.Nonce == 0 {
+			kept.Us, kept.Them = Ours{Deposit: kept.Us.Deposit}, Theirs{Party: kept.Them.Party, Deposit: kept.Them.Deposit} // nothing is left
+		}
+		kept.Behind = true
+		p.sides[0].c = kept
+		err := p.apply(0, Heard{Message: p.sign(1, m)})
+		if (err == nil) != row.good || p.sides[0].c.Behind == row.good {
+			t.Errorf("%s: %v, behind %t", row.name, err, p.sides[0].c.Behind)
+		}
+	}
+}

@@ -100,8 +100,10 @@ func (c Channel) restore(m message.State) (Channel, []Effect, error) {
 	case m.Yours.Proof.Nonce < c.Us.Proof.Nonce || m.Mine.Proof.Nonce < c.Them.Proof.Nonce:
 		return c.refuse(ErrMessage, "older than what we have: %d and %d, ours %d and %d",
 			m.Yours.Proof.Nonce, m.Mine.Proof.Nonce, c.Us.Proof.Nonce, c.Them.Proof.Nonce)
-	case m.Heard < m.Yours.Proof.Nonce || m.Sent < m.Mine.Proof.Nonce:
+	case m.Heard < m.Yours.Proof.Nonce || m.Sent < m.Mine.Proof.Nonce || m.Heard > mostHeard:
 		return c.refuse(ErrMessage, "nonces that do not fit")
+	case m.Mine.Proof.Transferred.Less(c.Them.Proof.Transferred) || !c.holds(m.Yours, m.Mine):
+		return c.refuse(ErrMessage, "the partner has sent %s, we have sent %s", m.Mine.Proof.Transferred, m.Yours.Proof.Transferred)
 	}
 	c.Us = Ours{Deposit: c.Us.Deposit, Proof: m.Yours.Proof, Locks: m.Yours.Locks, Used: m.Heard, Answered: m.Heard, Notes: notesOf(c.Us.Notes, m.Yours.Locks)}
 	c.Them.Proof, c.Them.Locks, c.Them.Signature = m.Mine.Proof, m.Mine.Locks, m.Mine.Signature
@@ -109,6 +111,36 @@ func (c Channel) restore(m message.State) (Channel, []Effect, error) {
 	c.Behind = false
 	d, effects, err := c.with()
 	return d, append(effects, Tell{d.where(false)}), err
+}
+
+// mostHeard is how high a nonce we believe to have used: as many are left.
+const mostHeard = 1 << 63
+
+// holds reports whether a channel could hold what we, and what the partner is said to
+// have said. What has no nonce nobody has signed, and it says nothing.
+func (c Channel) holds(ours, theirs message.Said) bool {
+	for _, s := range []message.Said{ours, theirs} {
+		if s.Proof.Nonce == 0 && s.Proof != (contracts.BalanceProof{}) {
+			return false
+		}
+	}
+	// Ours we have signed, so it is no more than there is. His may be any number.
+	return fits(theirs, c.Them.Deposit.Plus(ours.Proof.Transferred)) && fits(ours, c.Us.Deposit.Plus(theirs.Proof.Transferred))
+}
+
+// fits reports whether a side that has so much could have said s.
+func fits(s message.Said, has contracts.Amount) bool {
+	if has.Less(s.Proof.Transferred) {
+		return false
+	}
+	has = has.Minus(s.Proof.Transferred)
+	for i, l := range s.Locks {
+		if has.Less(l.Amount) || find(s.Locks[:i], l.ID()) >= 0 {
+			return false
+		}
+		has = has.Minus(l.Amount)
+	}
+	return true
 }
 
 // notesOf adds to notes what locks need that have none.
