@@ -25,7 +25,9 @@ func (c Channel) ask(now Now, w Wish) (Channel, []Effect, error) {
 		return c, nil, nil // asked before, and done or under way
 	}
 	switch {
-	case c.Status != Open || c.Behind:
+	case w.Kind != Ending && w.Alone || w.Kind == Ending && !w.Take.IsZero():
+		return c.refuse(ErrEvent, "wish %q of %s, alone %t", w.Kind, w.Take, w.Alone)
+	case c.Status != Open || c.Behind && !w.Alone: // a partner who is silent must not hold us for ever
 		return c.refuse(ErrStatus, "%s", c.Status)
 	case c.Wish != nil && (c.Wish.Kind != Ending || w.Kind != Ending || !w.Alone):
 		return c.refuse(ErrBusy, "%s is wished already", c.Wish.Kind)

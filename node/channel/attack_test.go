@@ -188,3 +188,17 @@ func TestPartnerLiesToWhoHasLost(t *testing.T) {
 		}
 	}
 }
+
+// Who has lost his data and whose partner says nothing can still close, if that is
+// what his user wants: else all he has would stay there for ever.
+func TestSilentPartnerHoldsNobody(t *testing.T) {
+	p := newPair(t, 100, 50)
+	c := p.sides[0].c
+	c.Behind = true
+	p.sides[0].c = c
+	if err := p.apply(0, Ask{Wish{Kind: Ending, Until: 1050}}); err == nil {
+		t.Error("an ending together was taken")
+	}
+	p.must(0, Ask{Wish{Kind: Ending, Alone: true}})
+	p.wants(0, CallClose)
+}
