@@ -202,3 +202,16 @@ func TestSilentPartnerHoldsNobody(t *testing.T) {
 	p.must(0, Ask{Wish{Kind: Ending, Alone: true}})
 	p.wants(0, CallClose)
 }
+
+// Locks of updates that are refused whatever is in them are not remembered for ever.
+func TestFarLocksAreNotRemembered(t *testing.T) {
+	p := newPair(t, 100, 50)
+	p.must(1, Ask{Wish{Kind: Ending, Until: 1050}})
+	for n, expiry := range []uint64{1000 + window, 1001 + window, 1<<64 - 1} {
+		l := lock(n, 1, expiry)
+		p.forged(0, 0, []contracts.Lock{l}, message.Change{Promise: &message.Promise{Lock: l}})
+	}
+	if n := len(p.sides[1].c.Them.Notes); n != 1 {
+		t.Errorf("%d are remembered", n)
+	}
+}

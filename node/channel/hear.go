@@ -26,11 +26,11 @@ func (c Channel) update(now Now, u message.Update, objection message.Reason, cul
 	}
 	c.Them.Heard = u.Proof.Nonce
 	if why, who := c.unwelcome(now, u, objection, culprit); why != "" {
-		return c.reject(u, why, who)
+		return c.reject(now, u, why, who)
 	}
 	d, effects, why, who := c.read(now, u)
 	if why != "" {
-		return c.reject(u, why, who)
+		return c.reject(now, u, why, who)
 	}
 	d.Them.Proof, d.Them.Signature, d.Them.Reason, d.Them.Culprit = u.Proof, u.Signature, "", contracts.Hash{}
 	if d.Accord != nil && !d.Accord.binds() {
@@ -153,7 +153,7 @@ func (c Channel) undue(now Now, id contracts.Hash) message.Reason {
 
 // reject answers that an update does not stand. Locks of it that the partner will
 // not promise again as they are we dispose of, because he has signed for them.
-func (c Channel) reject(u message.Update, why message.Reason, who contracts.Hash) (Channel, []Effect, error) {
+func (c Channel) reject(now Now, u message.Update, why message.Reason, who contracts.Hash) (Channel, []Effect, error) {
 	c.Them.Reason, c.Them.Culprit = why, who
 	effects := []Effect{Tell{c.answer()}}
 	if why == message.Base || why == message.Unfit || why == message.Disposed {
@@ -164,7 +164,7 @@ func (c Channel) reject(u message.Update, why message.Reason, who contracts.Hash
 			continue
 		}
 		l := x.Promise.Lock
-		if note(c.Them.Notes, l.ID()) < 0 {
+		if note(c.Them.Notes, l.ID()) < 0 && l.Expiry <= now.Height+c.Window { // what lasts longer no honest partner promises
 			c.Them.Notes = append(slices.Clip(c.Them.Notes), Note{Lock: l, ID: l.ID(), Disposed: why})
 			effects = append(effects, Tell{c.disposal(l, why)})
 		}
