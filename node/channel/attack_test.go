@@ -215,3 +215,45 @@ func TestFarLocksAreNotRemembered(t *testing.T) {
 		t.Errorf("%d are remembered", n)
 	}
 }
+
+// A promise that was refused and not signed away ends in a withdrawal: its word is
+// void, and whoever waits for it is told.
+func TestWithdrawalEndsRefusedPromises(t *testing.T) {
+	p := newPair(t, 100, 50)
+	p.must(0, promise(1, 10, 1050))
+	p.must(0, Flush{})
+	u := p.ways[0][0].(message.Update)
+	c := p.sides[0].c
+	p.must(0, Heard{Message: p.sign(1, message.Answer{Channel: c.Key, Nonce: u.Proof.Nonce, Reason: message.Unfit})})
+	p.sides[0].facts = nil
+	p.must(0, Happened{contracts.ChannelEvent{Kind: contracts.ChannelWithdrawn, ID: c.Name.ID(), Epoch: 1, FirstAmount: contracts.Units(90), SecondAmount: contracts.Units(50)}, 1001})
+	if all := told[Lapsed](p.sides[0]); len(all) != 1 || all[0].Lock != u.Changes[0].Promise.Lock || !all[0].Ours {
+		t.Errorf("%v", all)
+	}
+}
+
+// A promise that fell with another update was signed, and may be brought by who
+// closes: it has not come back before its time is over.
+func TestFallenPromiseAtClose(t *testing.T) {
+	p := newPair(t, 100, 50)
+	p.must(0, pay(1, 5))
+	p.must(0, Flush{})
+	p.must(0, promise(2, 10, 1050))
+	p.must(0, Flush{})
+	c := p.sides[0].c
+	p.must(0, Heard{Message: p.sign(1, message.Answer{Channel: c.Key, Nonce: 1, Reason: message.Refused, Culprit: id(1)})})
+	p.close(1, contracts.BalanceProof{})
+	if n := p.sides[0].c.Us.Notes; len(n) != 1 || !n[0].Returned {
+		t.Fatalf("%+v", n)
+	}
+	p.sides[0].facts = nil
+	p.now.Through, p.now.Height = 1049, 1049
+	if p.must(0, Tick{}); len(p.sides[0].facts) != 0 {
+		t.Errorf("%v", p.sides[0].facts)
+	}
+	p.now.Through = 1050
+	p.must(0, Tick{})
+	if all := told[Lapsed](p.sides[0]); len(all) != 1 {
+		t.Errorf("%v", all)
+	}
+}

@@ -69,6 +69,11 @@ func (c Channel) renewed(e Happened) (Channel, []Effect, error) {
 		c.Wish, c.Wished = nil, w.ID
 		effects = append(effects, Ended{Wish: *w})
 	}
+	for _, n := range c.Us.Notes {
+		if n.Returned && n.Disposal == nil && n.Secret == nil {
+			effects = append(effects, Lapsed{n.Lock, true})
+		}
+	}
 	c.Epoch, c.Accord = e.Epoch, nil
 	queue, _ := begins(c.Us.Queue)
 	c.Us = Ours{Queue: queue, Queued: c.Us.Queued}
@@ -93,6 +98,11 @@ func (c Channel) closed(e Happened, mine bool) (Channel, []Effect, error) {
 		return c.refuse(ErrStatus, "closed when it was %s", c.Status)
 	}
 	effects := c.unsaid()
+	for _, x := range c.Us.Queue {
+		if i := note(c.Us.Notes, x.Subject()); i >= 0 && x.Promise != nil { // it was on its way before, and signed
+			c.Us.Notes = changed(c.Us.Notes, i, func(n *Note) { n.Returned = true })
+		}
+	}
 	l := Law{ByUs: mine, End: e.Block + c.Window}
 	claim := contracts.Claim{Transferred: e.Proof.Transferred, Locks: e.Proof.Locks}
 	if mine {

@@ -206,7 +206,7 @@ func (c Channel) forget(now Now) (Channel, []Effect) {
 		claimable := n.Dated != 0 && n.Dated <= n.Lock.Expiry
 		if claimable || now.Through < n.Lock.Expiry || c.pending(n.ID) {
 			ours = append(ours, n)
-		} else if n.Returned && n.Disposal == nil {
+		} else if n.Returned && n.Disposal == nil && n.Secret == nil {
 			effects = append(effects, Lapsed{n.Lock, true})
 		}
 	}
