@@ -257,3 +257,22 @@ func TestFallenPromiseAtClose(t *testing.T) {
 		t.Errorf("%v", all)
 	}
 }
+
+// A deposit voids what was agreed before: both balances are no more all there is, and
+// the contract would refuse it.
+func TestDepositEndsAccord(t *testing.T) {
+	p := newPair(t, 100, 50)
+	p.must(0, Ask{Wish{Kind: Withdrawing, Take: contracts.Units(10), Until: 1050}})
+	p.settle()
+	p.wants(0, CallWithdraw)
+	p.happen(contracts.ChannelEvent{Kind: contracts.ChannelDeposited, ByFirst: false, Total: contracts.Units(60)})
+	for i := range p.sides {
+		if a := p.sides[i].c.Accord; a != nil && a.binds() {
+			t.Errorf("side %d is still bound", i)
+		}
+	}
+	p.settle()
+	if p.wants(0, CallWithdraw); p.sides[0].c.Accord.Withdrawal.SecondBalance != contracts.Units(60) {
+		t.Error("it was not proposed anew")
+	}
+}

@@ -20,6 +20,7 @@ func (c Channel) happened(now Now, e Happened) (Channel, []Effect, error) {
 		} else {
 			c.Them.Deposit = e.Total
 		}
+		c.Accord = nil // its balances are no more all there is, so the contract takes it no more
 		return c.with()
 	case contracts.ChannelWithdrawn:
 		return c.renewed(e)
