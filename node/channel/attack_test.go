@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"errors"
 	"testing"
 
 	"photon/contracts"
@@ -274,5 +275,30 @@ func TestDepositEndsAccord(t *testing.T) {
 	p.settle()
 	if p.wants(0, CallWithdraw); p.sides[0].c.Accord.Withdrawal.SecondBalance != contracts.Units(60) {
 		t.Error("it was not proposed anew")
+	}
+}
+
+// What a drop that is on its way frees is not spent before it is answered: he refuses
+// what came before it, and all comes back.
+func TestRefusedDropFreezesNobody(t *testing.T) {
+	for _, stands := range []bool{false, true} { // the lock that is dropped
+		p := newPair(t, 100, 50)
+		p.must(0, promise(2, 60, 1050))
+		p.must(0, Flush{})
+		c := p.sides[0].c
+		nonce := uint64(1)
+		if stands {
+			p.must(0, Heard{Message: p.sign(1, message.Answer{Channel: c.Key, Nonce: 1, Stands: 1})})
+			nonce = 2
+		}
+		p.must(0, Heard{Message: p.sign(1, message.Dispose{Channel: c.Key, Lock: lock(2, 60, 1050), Reason: message.NoRoute})})
+		p.must(0, Flush{})
+		if err := p.apply(0, pay(3, 41)); !errors.Is(err, ErrShort) {
+			t.Errorf("spent: %v", err)
+		}
+		p.must(0, pay(3, 40))
+		p.must(0, Flush{})
+		p.must(0, Heard{Message: p.sign(1, message.Answer{Channel: c.Key, Nonce: nonce, Stands: nonce - 1, Reason: message.Base})})
+		p.must(0, Flush{})
 	}
 }

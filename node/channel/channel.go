@@ -117,6 +117,7 @@ type Flown struct {
 	Proof   contracts.BalanceProof `json:"proof"`
 	Locks   []contracts.Lock       `json:"locks"`
 	Listed  uint64                 `json:"listed"`
+	Freed   contracts.Amount       `json:"freed"` // sum of what it drops
 }
 
 // Theirs is the partner's side, as far as he has told us.
@@ -266,12 +267,22 @@ func (c Channel) Asset() contracts.Asset { return contracts.Asset{Chain: c.Chain
 // Sendable is what we could send or promise now. What is to be withdrawn is none of
 // it.
 func (c Channel) Sendable() contracts.Amount {
-	proof, locks := c.tip()
-	bound := proof.Transferred.Plus(sum(locks)).Plus(c.Us.Queued)
+	bound := c.bound()
 	if c.Wish != nil {
 		bound = bound.Plus(c.Wish.Take)
 	}
 	return rest(c.Us.Deposit.Plus(c.Them.Proof.Transferred), bound)
+}
+
+// bound is what we have said and promised, and what is still to be said. What a drop
+// frees that is on its way counts until it is answered: refused, all comes back.
+func (c Channel) bound() contracts.Amount {
+	proof, locks := c.tip()
+	all := proof.Transferred.Plus(sum(locks)).Plus(c.Us.Queued)
+	for _, f := range c.Us.Flight {
+		all = all.Plus(f.Freed)
+	}
+	return all
 }
 
 // Receivable is what the partner could send or promise, as far as we know.

@@ -11,12 +11,11 @@ func (c Channel) check() string {
 	if c.Status == Settled {
 		return ""
 	}
-	proof, locks := c.tip()
 	mine := c.Us.Deposit.Plus(c.Them.Proof.Transferred)
 	theirs := c.Them.Deposit.Plus(c.Us.Proof.Transferred)
 	switch {
-	case mine.Less(proof.Transferred.Plus(sum(locks)).Plus(c.Us.Queued)):
-		return fmt.Sprintf("we have said %s and locked %s of %s", proof.Transferred, sum(locks), mine)
+	case mine.Less(c.bound()):
+		return fmt.Sprintf("we have said and locked %s of %s", c.bound(), mine)
 	case theirs.Less(c.Them.Proof.Transferred.Plus(sum(c.Them.Locks))):
 		return fmt.Sprintf("the partner has said %s and locked %s of %s", c.Them.Proof.Transferred, sum(c.Them.Locks), theirs)
 	case contracts.LocksRoot(c.Us.Locks) != c.Us.Proof.Locks:

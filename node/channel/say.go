@@ -157,6 +157,8 @@ func (c Channel) fly(batch []message.Change) (Channel, []Effect) {
 		i := find(locks, x.Subject())
 		if x.Unlock != nil {
 			proof.Transferred = proof.Transferred.Plus(locks[i].Amount)
+		} else {
+			f.Freed = f.Freed.Plus(locks[i].Amount)
 		}
 		locks = slices.Delete(locks, i, i+1)
 	}
