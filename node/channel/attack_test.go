@@ -302,3 +302,26 @@ func TestRefusedDropFreezesNobody(t *testing.T) {
 		p.must(0, Flush{})
 	}
 }
+
+// A secret that was registered before its lock was promised is told late, and counts:
+// for the lock that is ours to take, and for one that he has signed away and takes.
+func TestSecretOfOldCounts(t *testing.T) {
+	p := newPair(t, 100, 100)
+	p.must(0, promise(1, 10, 1050))
+	p.must(1, promise(2, 20, 1050))
+	p.settle()
+	p.must(1, GiveUp{lock(1, 10, 1050).ID(), message.NoRoute})
+	p.settle()
+	p.must(0, Registered{secret(1), 500})
+	p.must(0, Registered{secret(2), 500})
+	old := contracts.BalanceProof{Nonce: 1, Locks: contracts.LocksRoot([]contracts.Lock{lock(1, 10, 1050)})}
+	p.ways = [2][]message.Message{}
+	p.now.Height, p.now.Through = 1095, 1095
+	p.must(0, Tick{})
+	p.close(1, old)
+	p.must(0, Found{[]contracts.Lock{lock(1, 10, 1050)}})
+	p.happen(contracts.ChannelEvent{Kind: contracts.ChannelUpdated, ByFirst: false, Proof: p.sides[0].c.Them.Proof})
+	p.happen(contracts.ChannelEvent{Kind: contracts.ChannelUnlocked, ByFirst: true, Unlocked: contracts.Units(10), Taken: contracts.BitsOf(0)})
+	p.now.Height, p.now.Through = 1190, 1190
+	p.wants(0, CallUnlock, CallPunish)
+}

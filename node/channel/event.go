@@ -57,7 +57,10 @@ type Happened struct {
 	Block uint64
 }
 
-// A Registered dates a secret.
+// A Registered dates a secret. The chain tells of each once; of one that was
+// registered before its lock was promised only who asks for it hears, and whoever runs
+// a channel must ask: else the partner has locks that are claimed, and signed away,
+// without our ever seeing it.
 type Registered struct {
 	Secret contracts.Secret
 	Block  uint64
