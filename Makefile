@@ -33,6 +33,7 @@ scenarios: parts ## the stories in the real world: processes on real chain nodes
 
 bench: bin ## the numbers, as JSON
 	@bin/photon bench swap --json
+	@bin/photon bench pay --json
 
 gas: ## what HashLock and Channels cost, beside the anchors
 	go test -tags $(TAGS) ./contracts -run TestGas -v -count=1

@@ -14,12 +14,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// errMissed is why bench fails: a number is above its limit.
+// errMissed is why bench fails: a number is not within its limit.
 var errMissed = errors.New("not every number is within its limit")
 
 func benchCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "The numbers that are promised, measured on this machine"}
-	cmd.AddCommand(benchSwapCommand())
+	cmd.AddCommand(benchSwapCommand(), benchPayCommand(), payNodeCommand())
 	return cmd
 }
 
@@ -67,18 +67,22 @@ type figure struct {
 	Value  float64 `json:"value"`
 	Unit   string  `json:"unit"`
 	Limit  float64 `json:"limit,omitempty"`  // promised at most; 0: nothing is promised
+	Least  float64 `json:"least,omitempty"`  // promised at least; 0: nothing is promised
 	Anchor float64 `json:"anchor,omitempty"` // the best of the field; 0: none is known
-	Ratio  float64 `json:"ratio,omitempty"`  // value to limit, or to anchor when there is no limit
-	Good   bool    `json:"good"`             // not above the limit
+	Ratio  float64 `json:"ratio,omitempty"`  // value to limit, least to value, or value to anchor when nothing is promised
+	Good   bool    `json:"good"`             // not above the limit, and not below the least
 	Note   string  `json:"note,omitempty"`
 }
 
 // judged is f with its ratio and whether it is good.
 func (f figure) judged() figure {
-	f.Good = f.Limit == 0 || f.Value <= f.Limit
-	if f.Limit > 0 {
+	f.Good = (f.Limit == 0 || f.Value <= f.Limit) && f.Value >= f.Least
+	switch {
+	case f.Limit > 0:
 		f.Ratio = round(f.Value / f.Limit)
-	} else if f.Anchor > 0 {
+	case f.Least > 0 && f.Value > 0:
+		f.Ratio = round(f.Least / f.Value)
+	case f.Anchor > 0:
 		f.Ratio = round(f.Value / f.Anchor)
 	}
 	f.Value = round(f.Value)
@@ -103,7 +107,7 @@ func newFigurePrinter(w io.Writer, asJSON bool) *figurePrinter {
 
 func (p *figurePrinter) print(figures []figure) error {
 	if p.table != nil {
-		fmt.Fprintln(p.table, "what\tmeasured\tat most\tanchor\tratio\t")
+		fmt.Fprintln(p.table, "what\tmeasured\tlimit\tanchor\tratio\t")
 	}
 	for _, f := range figures {
 		f = f.judged()
@@ -119,12 +123,20 @@ func (p *figurePrinter) print(figures []figure) error {
 		if !f.Good {
 			f.Note = strings.TrimSpace("MISSED " + f.Note)
 		}
-		fmt.Fprintf(p.table, "%s\t%s %s\t%s\t%s\t%s\t%s\n", f.Name, decimal(f.Value), f.Unit, decimal(f.Limit), decimal(f.Anchor), decimal(f.Ratio), f.Note)
+		fmt.Fprintf(p.table, "%s\t%s %s\t%s\t%s\t%s\t%s\n", f.Name, decimal(f.Value), f.Unit, f.promise(), decimal(f.Anchor), decimal(f.Ratio), f.Note)
 	}
 	if p.table == nil {
 		return nil
 	}
 	return p.table.Flush()
+}
+
+// promise is the limit that f is held to, in words.
+func (f figure) promise() string {
+	if f.Least > 0 {
+		return "from " + decimal(f.Least)
+	}
+	return decimal(f.Limit)
 }
 
 // decimal prints x without trailing zeros, and nothing for 0.

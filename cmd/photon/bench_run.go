@@ -214,7 +214,7 @@ func (r *benchRun) figures(n int) []figure {
 
 // durability is how the store and the journal were set while all this was
 // measured.
-const durability = "SQLite with journal_mode(WAL), synchronous(FULL), fullfsync(1); the journal is synced at each append"
+const durability = payDurability + "; the journal is synced at each append"
 
 // weigh notes the memory of the process, if this is more than before.
 func (r *benchRun) weigh() { r.rss = max(r.rss, residentMB()) }

@@ -66,6 +66,9 @@ func TestJudged(t *testing.T) {
 		{"at the limit", figure{Value: 99, Limit: 99, Anchor: 10}, 1, true},
 		{"above the limit", figure{Value: 99.1, Limit: 99}, 1.001, false},
 		{"above the anchor only", figure{Value: 20, Anchor: 10}, 2, true},
+		{"at the least", figure{Value: 50, Least: 50}, 1, true},
+		{"below the least", figure{Value: 49, Least: 50}, 1.02, false},
+		{"nothing of the least", figure{Least: 50}, 0, false},
 		{"beside nothing", figure{Value: 20}, 0, true},
 	} {
 		if got := row.given.judged(); got.Ratio != row.ratio || got.Good != row.good {
@@ -122,7 +125,7 @@ func TestDurability(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, pragma := range []string{"journal_mode(WAL)", "synchronous(FULL)", "fullfsync(1)"} {
-		if !strings.Contains(durability, pragma) || !bytes.Contains(source, []byte(pragma)) {
+		if !strings.Contains(durability, pragma) || !strings.Contains(payDurability, pragma) || !bytes.Contains(source, []byte(pragma)) {
 			t.Errorf("%s is not both said and done", pragma)
 		}
 	}

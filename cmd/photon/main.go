@@ -8,7 +8,7 @@
 //	photon config …    what a node would be told (config.go, config_show.go)
 //	photon doctor      is everything in order here? (doctor.go)
 //	photon demo        every swap on real chain nodes on this machine (demo.go)
-//	photon bench …     the numbers, as JSON (bench.go)
+//	photon bench …     the numbers, as JSON (bench.go, bench_pay.go)
 //
 // The one rule: nothing is decided here. A command reads what a person says,
 // hands it to a room, and prints the answer. Answers go to standard output,
