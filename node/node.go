@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,9 +40,9 @@ type Node struct {
 
 	mu     sync.Mutex // guards what follows
 	lines  map[contracts.Address]*line
-	waits  map[contracts.Hash][]chan struct{} // for the end of a payment
-	last   uint64                             // number of the newest invoice
-	silent map[contracts.Chain]bool           // whose head was never told
+	waits  map[contracts.Hash][]chan ledger.Payment // for the end of a payment
+	last   uint64                                   // number of the newest invoice
+	silent map[contracts.Chain]bool                 // whose head was never told
 
 	// The loop owns what follows.
 	ledger *ledger.Ledger
@@ -68,7 +69,7 @@ func New(cfg Config) *Node {
 	n := &Node{
 		Config: cfg, inbox: make(chan *call, mostCalls), ended: make(chan struct{}), ready: make(chan struct{}),
 		carries: map[contracts.Chain]*carrier{}, lines: map[contracts.Address]*line{},
-		waits: map[contracts.Hash][]chan struct{}{}, ledger: ledger.New(cfg.Ledger), silent: map[contracts.Chain]bool{},
+		waits: map[contracts.Hash][]chan ledger.Payment{}, ledger: ledger.New(cfg.Ledger), silent: map[contracts.Chain]bool{},
 	}
 	for chain, c := range cfg.Chains {
 		n.carries[chain] = newCarrier(n, chain, c)
@@ -166,6 +167,7 @@ func unix(t time.Time) uint64 { return uint64(max(t.Unix(), 0)) }
 // handle lets a batch of calls happen as one change.
 func (n *Node) handle(ctx context.Context, g *errgroup.Group, batch []*call) error {
 	var all ledger.Change
+	var ends []ledger.Payment
 	for _, c := range batch {
 		c.errs = make([]error, len(c.events))
 		for i, e := range c.events {
@@ -174,6 +176,7 @@ func (n *Node) handle(ctx context.Context, g *errgroup.Group, batch []*call) err
 				c.errs[i] = err
 				continue
 			}
+			ends = n.ending(ends, change)
 			n.ledger.Commit(change)
 			all.Add(change)
 		}
@@ -183,6 +186,7 @@ func (n *Node) handle(ctx context.Context, g *errgroup.Group, batch []*call) err
 	if err != nil {
 		return fmt.Errorf("flush: %w", err)
 	}
+	ends = n.ending(ends, change)
 	n.ledger.Commit(change)
 	all.Add(change)
 	if !all.Empty() {
@@ -198,8 +202,28 @@ func (n *Node) handle(ctx context.Context, g *errgroup.Group, batch []*call) err
 			close(c.done)
 		}
 	}
+	n.wake(ends)
 	n.act(ctx, g, all)
 	return nil
+}
+
+// ending adds the payments that a change ends, as it ends them. It is asked before
+// that is committed, as the ledger then forgets them.
+func (n *Node) ending(ends []ledger.Payment, c ledger.Change) []ledger.Payment {
+	for _, e := range c.Effects {
+		over, is := e.(ledger.Over)
+		if !is {
+			continue
+		}
+		p, known := n.ledger.Payment(over.ID)
+		if i := slices.IndexFunc(c.Payments, func(p ledger.Payment) bool { return p.Ours && p.ID == over.ID }); i >= 0 {
+			p, known = c.Payments[i], true
+		}
+		if p.Status = over.Status; known {
+			ends = append(ends, p)
+		}
+	}
+	return ends
 }
 
 // act carries out what was decided, now that it is stored.
@@ -219,8 +243,6 @@ func (n *Node) act(ctx context.Context, g *errgroup.Group, all ledger.Change) {
 			g.Go(func() error { return n.show(ctx, e) })
 		case ledger.Seek:
 			g.Go(func() error { return n.seek(ctx, e) })
-		case ledger.Over:
-			n.wake(e.ID)
 		case ledger.Notice:
 			n.Notify(e)
 		}

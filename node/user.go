@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"photon/contracts"
@@ -159,48 +160,47 @@ func (n *Node) Pay(ctx context.Context, p ledger.Pay) error {
 
 // Await returns a payment of ours once it has ended. Errors: ErrUnknown.
 func (n *Node) Await(ctx context.Context, id contracts.Hash) (ledger.Payment, error) {
-	over := make(chan struct{}, 1)
+	over := make(chan ledger.Payment, 1)
 	n.mu.Lock()
 	n.waits[id] = append(n.waits[id], over)
 	n.mu.Unlock()
 	defer n.unwait(id, over)
-	for {
-		p, err := n.Payment(ctx, id)
-		if err != nil || p.Status != ledger.Pending {
-			return p, err
-		}
-		select {
-		case <-over:
-		case <-n.ended:
-			return p, ErrEnded
-		case <-ctx.Done():
-			return p, ctx.Err()
+	p, err := n.Payment(ctx, id)
+	if err != nil || p.Status != ledger.Pending {
+		return p, err
+	}
+	select {
+	case p = <-over:
+		return p, nil
+	case <-n.ended:
+		return p, ErrEnded
+	case <-ctx.Done():
+		return p, ctx.Err()
+	}
+}
+
+// wake tells all who wait for payments which have ended.
+func (n *Node) wake(ends []ledger.Payment) {
+	if len(ends) == 0 {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, p := range ends {
+		for _, w := range n.waits[p.ID] {
+			select {
+			case w <- p:
+			default:
+			}
 		}
 	}
 }
 
-// wake tells all who wait for a payment that it has ended.
-func (n *Node) wake(id contracts.Hash) {
+func (n *Node) unwait(id contracts.Hash, over chan ledger.Payment) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, w := range n.waits[id] {
-		select {
-		case w <- struct{}{}:
-		default:
-		}
-	}
-}
-
-func (n *Node) unwait(id contracts.Hash, over chan struct{}) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	kept := n.waits[id][:0]
-	for _, w := range n.waits[id] {
-		if w != over {
-			kept = append(kept, w)
-		}
-	}
-	if n.waits[id] = kept; len(kept) == 0 {
+	n.waits[id] = slices.DeleteFunc(n.waits[id], func(w chan ledger.Payment) bool { return w == over })
+	if len(n.waits[id]) == 0 {
 		delete(n.waits, id)
 	}
 }
@@ -208,12 +208,7 @@ func (n *Node) unwait(id contracts.Hash, over chan struct{}) {
 // Payment is one of ours, at rest or not. Errors: ErrUnknown.
 func (n *Node) Payment(ctx context.Context, id contracts.Hash) (p ledger.Payment, err error) {
 	known := false
-	if err := n.look(ctx, func(l *ledger.Ledger) {
-		if p, known = l.Payment(id); known {
-			c, _ := l.Channel(p.Channel)
-			p.Status = p.In(c.Epoch, c.Us.Proof.Nonce)
-		}
-	}); err != nil {
+	if err := n.look(ctx, func(l *ledger.Ledger) { p, known = underWay(l, id) }); err != nil {
 		return p, err
 	}
 	if known {
@@ -226,6 +221,17 @@ func (n *Node) Payment(ctx context.Context, id contracts.Hash) (p ledger.Payment
 		return p, fmt.Errorf("%w: payment %s", ErrUnknown, id)
 	}
 	return p, nil
+}
+
+// underWay is a payment of ours that is in the ledger, with the status that it has
+// now: one that has flown is done only once the partner has it stored, too.
+func underWay(l *ledger.Ledger, id contracts.Hash) (ledger.Payment, bool) {
+	p, known := l.Payment(id)
+	if known && p.Flown() {
+		c, _ := l.Channel(p.Channel)
+		p.Status = p.In(c.Epoch, c.Us.Proof.Nonce)
+	}
+	return p, known
 }
 
 // Invoice asks for amount. Its secret is derived from our keys and shown when that
