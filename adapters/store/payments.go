@@ -127,17 +127,3 @@ func (s *Store) Payments(ctx context.Context, f ledger.Filter) ([]ledger.Payment
 	all, err := readPayments(rows)
 	return all, next, err
 }
-
-// Payment returns one payment, with the status that it has now, and whether there
-// is one.
-func (s *Store) Payment(ctx context.Context, id contracts.Hash, ours bool) (ledger.Payment, bool, error) {
-	var rows []pageRow
-	if err := s.payments(ctx).Where("id = ? AND ours = ?", raw(id), ours).Find(&rows).Error; err != nil {
-		return ledger.Payment{}, false, fmt.Errorf("load payment %s: %w", id, err)
-	}
-	all, err := readPayments(rows)
-	if err != nil || len(all) == 0 {
-		return ledger.Payment{}, false, err
-	}
-	return all[0], true, nil
-}

@@ -58,6 +58,7 @@ type Store struct {
 	read  *gorm.DB
 	write *gorm.DB    // one connection, which holds the lock of PostgreSQL
 	close []io.Closer // in this order
+	asked questions
 
 	mu     sync.Mutex // held while writing
 	broken error      // the failure after which nothing is written
