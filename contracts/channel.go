@@ -52,21 +52,23 @@ type Lock struct {
 	Hash   Hash   // SHA-256 of the 32-byte secret
 }
 
-func (l Lock) bytes() []byte {
-	return append(append(word(l.Amount), word(Units(l.Expiry))...), l.Hash[:]...)
+// append adds to b what the contract hashes of the lock: three words.
+func (l Lock) append(b []byte) []byte {
+	amount, expiry := l.Amount.n.Bytes32(), uint256.NewInt(l.Expiry).Bytes32()
+	return append(append(append(b, amount[:]...), expiry[:]...), l.Hash[:]...)
 }
 
 // ID is the Keccak-256 of the lock. Who disposes of a lock signs it.
-func (l Lock) ID() Hash { return Hash(crypto.Keccak256Hash(l.bytes())) }
+func (l Lock) ID() Hash { return Hash(crypto.Keccak256Hash(l.append(make([]byte, 0, 96)))) }
 
 // LocksRoot is the Keccak-256 of a list of locks, and zero of an empty one.
 func LocksRoot(locks []Lock) Hash {
 	if len(locks) == 0 {
 		return Hash{}
 	}
-	var list []byte
+	list := make([]byte, 0, 96*len(locks))
 	for _, l := range locks {
-		list = append(list, l.bytes()...)
+		list = l.append(list)
 	}
 	return Hash(crypto.Keccak256Hash(list))
 }

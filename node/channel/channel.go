@@ -175,7 +175,7 @@ func (c Channel) Apply(now Now, e Event) (Channel, []Effect, error) {
 		return d, effects, err
 	}
 	d, more := d.propose(now)
-	broken := d.check()
+	broken := d.check(c)
 	if d.Status != c.Status && !slices.Contains(moves[c.Status], d.Status) {
 		broken = fmt.Sprintf("%s became %s", c.Status, d.Status)
 	}

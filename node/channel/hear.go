@@ -85,7 +85,7 @@ func (c Channel) read(now Now, u message.Update) (Channel, []Effect, message.Rea
 			c.Them.Notes = append(slices.Clip(c.Them.Notes), Note{Lock: l, ID: l.ID()})
 			effects = append(effects, Pledged{*x.Promise})
 		default:
-			i := find(locks, x.Subject())
+			i := find(locks, c.Them.Notes, x.Subject())
 			if i < 0 {
 				return c, nil, message.Unfit, x.Subject()
 			}

@@ -169,7 +169,7 @@ func ListWith(log []Record, root contracts.Hash) (locks []contracts.Lock, ok boo
 		for _, x := range r.Changes {
 			if x.Promise != nil {
 				locks = append(locks, x.Promise.Lock)
-			} else if i := find(locks, x.Subject()); i >= 0 {
+			} else if i := find(locks, nil, x.Subject()); i >= 0 {
 				locks = slices.Delete(locks, i, i+1)
 			}
 		}
@@ -209,7 +209,7 @@ func (c Channel) settled(e Happened) (Channel, []Effect, error) {
 		}
 	}
 	for _, n := range c.Them.Notes {
-		if n.Disposed == "" && n.Secret == nil && find(c.Them.Locks, n.ID) >= 0 {
+		if n.Disposed == "" && n.Secret == nil && slices.Contains(c.Them.Locks, n.Lock) {
 			effects = append(effects, Lapsed{n.Lock, false})
 		}
 	}

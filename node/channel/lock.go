@@ -12,9 +12,29 @@ func note(notes []Note, id contracts.Hash) int {
 	return slices.IndexFunc(notes, func(n Note) bool { return n.ID == id })
 }
 
-// find is the place of a lock in a list, or -1.
-func find(locks []contracts.Lock, id contracts.Hash) int {
+// find is the place of a lock in a list, or -1. Notes, which know the ids of all
+// that are listed, save that many are hashed.
+func find(locks []contracts.Lock, notes []Note, id contracts.Hash) int {
+	if i := note(notes, id); i >= 0 {
+		return slices.Index(locks, notes[i].Lock)
+	}
 	return slices.IndexFunc(locks, func(l contracts.Lock) bool { return l.ID() == id })
+}
+
+// noteOn is the place of the note on a lock, or -1. It is looked for from a place
+// on: lists and notes are mostly in one order.
+func noteOn(notes []Note, l contracts.Lock, from int) int {
+	for i := range notes {
+		if at := (from + i) % len(notes); notes[at].Lock == l {
+			return at
+		}
+	}
+	return -1
+}
+
+// takesOut reports whether x takes a lock out of its list.
+func takesOut(x message.Change, lock contracts.Hash) bool {
+	return x.Unlock != nil && x.Unlock.Lock == lock || x.Drop != nil && x.Drop.Lock == lock
 }
 
 // changed is a copy of notes in which the one at i is as change makes it.
@@ -33,7 +53,7 @@ func without(notes []Note, i int) []Note {
 func (c Channel) know(s contracts.Secret) (Channel, []Effect, error) {
 	hash, found := s.Hash(), false
 	for i, n := range c.Them.Notes {
-		if n.Lock.Hash != hash || n.Disposed != "" || find(c.Them.Locks, n.ID) < 0 {
+		if n.Lock.Hash != hash || n.Disposed != "" || !slices.Contains(c.Them.Locks, n.Lock) {
 			continue
 		}
 		found = true
@@ -50,7 +70,7 @@ func (c Channel) know(s contracts.Secret) (Channel, []Effect, error) {
 // giveUp disposes of what the partner has promised us.
 func (c Channel) giveUp(e GiveUp) (Channel, []Effect, error) {
 	i := note(c.Them.Notes, e.Lock)
-	if i < 0 || find(c.Them.Locks, e.Lock) < 0 {
+	if i < 0 || !slices.Contains(c.Them.Locks, c.Them.Notes[i].Lock) {
 		return c.refuse(ErrLock, "%s", e.Lock)
 	}
 	switch n := c.Them.Notes[i]; {
@@ -142,7 +162,7 @@ func (c Channel) registered(now Now, e Registered) (Channel, []Effect, error) {
 				n.Secret = &e.Secret
 			}
 		})
-		if inTime && c.Status == Open && find(c.Them.Locks, n.ID) >= 0 {
+		if inTime && c.Status == Open && slices.Contains(c.Them.Locks, n.Lock) {
 			effects = append(effects, Tell{message.Reveal{Channel: c.Key, Secret: e.Secret}})
 		}
 	}
@@ -178,18 +198,22 @@ func (c Channel) tend(now Now) Channel {
 		return c
 	}
 	_, locks := c.tip()
+	i := -1
 	for _, l := range locks {
-		id := l.ID()
-		i := note(c.Us.Notes, id)
-		if i < 0 || slices.ContainsFunc(c.Us.Queue, func(x message.Change) bool { return x.Subject() == id }) {
+		if i = noteOn(c.Us.Notes, l, i+1); i < 0 {
 			continue
 		}
-		switch n := c.Us.Notes[i]; {
+		n := c.Us.Notes[i]
+		over := n.Disposal != nil || n.Secret != nil || now.Through >= l.Expiry+c.Rules.Grace
+		if id := n.ID; !over || slices.ContainsFunc(c.Us.Queue, func(x message.Change) bool { return takesOut(x, id) }) {
+			continue
+		}
+		switch id := n.ID; {
 		case n.Disposal != nil:
 			c.Us.Queue = append(c.Us.Queue, message.Change{Drop: &message.Drop{Lock: id}})
 		case n.Secret != nil:
 			c.Us.Queue = append(c.Us.Queue, message.Change{Unlock: &message.Unlock{Lock: id, Secret: *n.Secret}})
-		case now.Through >= l.Expiry+c.Rules.Grace:
+		default:
 			c.Us.Queue = append(c.Us.Queue, message.Change{Drop: &message.Drop{Lock: id}})
 		}
 	}
@@ -204,7 +228,7 @@ func (c Channel) forget(now Now) (Channel, []Effect) {
 	ours := c.Us.Notes[:0:0]
 	for _, n := range c.Us.Notes {
 		claimable := n.Dated != 0 && n.Dated <= n.Lock.Expiry
-		if claimable || now.Through < n.Lock.Expiry || c.pending(n.ID) {
+		if claimable || now.Through < n.Lock.Expiry || c.pending(n.Lock) {
 			ours = append(ours, n)
 		} else if n.Returned && n.Disposal == nil && n.Secret == nil {
 			effects = append(effects, Lapsed{n.Lock, true})
@@ -212,7 +236,7 @@ func (c Channel) forget(now Now) (Channel, []Effect) {
 	}
 	theirs := c.Them.Notes[:0:0]
 	for _, n := range c.Them.Notes {
-		if now.Through < n.Lock.Expiry || find(c.Them.Locks, n.ID) >= 0 {
+		if now.Through < n.Lock.Expiry || slices.Contains(c.Them.Locks, n.Lock) {
 			theirs = append(theirs, n)
 		}
 	}
@@ -227,11 +251,7 @@ func (c Channel) forget(now Now) (Channel, []Effect) {
 
 // pending reports whether a lock of ours is in a list that stands or may stand, or
 // waits to be in one.
-func (c Channel) pending(lock contracts.Hash) bool {
-	return find(c.Us.Locks, lock) >= 0 || c.queued(lock) ||
-		slices.ContainsFunc(c.Us.Flight, func(f Flown) bool { return find(f.Locks, lock) >= 0 })
-}
-
-func (c Channel) queued(lock contracts.Hash) bool {
-	return slices.ContainsFunc(c.Us.Queue, func(x message.Change) bool { return x.Subject() == lock })
+func (c Channel) pending(l contracts.Lock) bool {
+	return slices.Contains(c.Us.Locks, l) || slices.ContainsFunc(c.Us.Flight, func(f Flown) bool { return slices.Contains(f.Locks, l) }) ||
+		slices.ContainsFunc(c.Us.Queue, func(x message.Change) bool { return x.Promise != nil && x.Promise.Lock == l })
 }

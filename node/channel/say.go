@@ -154,7 +154,7 @@ func (c Channel) fly(batch []message.Change) (Channel, []Effect) {
 			}
 			continue
 		}
-		i := find(locks, x.Subject())
+		i := find(locks, c.Us.Notes, x.Subject())
 		if x.Unlock != nil {
 			proof.Transferred = proof.Transferred.Plus(locks[i].Amount)
 		} else {
@@ -297,7 +297,7 @@ func (c Channel) fall(now Now, a message.Answer) (Channel, []Effect) {
 func (c Channel) unmoor() Channel {
 	_, locks := c.tip()
 	c.Us.Queue = slices.DeleteFunc(c.Us.Queue, func(x message.Change) bool {
-		return x.Pay == nil && x.Promise == nil && find(locks, x.Subject()) < 0
+		return x.Pay == nil && x.Promise == nil && find(locks, c.Us.Notes, x.Subject()) < 0
 	})
 	return c
 }

@@ -1,6 +1,8 @@
 package channel
 
 import (
+	"slices"
+
 	"photon/contracts"
 	"photon/node/message"
 )
@@ -29,7 +31,7 @@ func (c Channel) again() (effects []Effect) {
 		effects = append(effects, Tell{c.updateOf(f)})
 	}
 	for _, n := range c.Them.Notes {
-		in := find(c.Them.Locks, n.ID) >= 0
+		in := slices.Contains(c.Them.Locks, n.Lock)
 		if n.Disposed != "" {
 			effects = append(effects, Tell{c.disposal(n.Lock, n.Disposed)})
 		} else if n.Secret != nil && in {

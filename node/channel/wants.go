@@ -2,6 +2,7 @@ package channel
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/crypto"
 
@@ -77,7 +78,7 @@ func (c Channel) Wants(now Now) []Call {
 // is too late: because the partner does not pay, or the window ends.
 func (c Channel) registrations(now Now) (calls []Call) {
 	for _, n := range c.Them.Notes {
-		if n.Secret == nil || n.Dated != 0 || n.Disposed != "" || find(c.Them.Locks, n.ID) < 0 {
+		if n.Secret == nil || n.Dated != 0 || n.Disposed != "" || !slices.Contains(c.Them.Locks, n.Lock) {
 			continue
 		}
 		latest := n.Lock.Expiry
