@@ -171,24 +171,22 @@ func (n *Node) handle(ctx context.Context, g *errgroup.Group, batch []*call) err
 	for _, c := range batch {
 		c.errs = make([]error, len(c.events))
 		for i, e := range c.events {
-			change, err := n.ledger.Apply(e)
+			change, err := n.decide(e)
 			if err != nil {
 				c.errs[i] = err
 				continue
 			}
-			ends = n.ending(ends, change)
-			n.ledger.Commit(change)
-			all.Add(change)
+			ends = append(ends, change.ends...)
+			all.Add(change.Change)
 		}
 		all.Rest = append(all.Rest, c.rest...)
 	}
-	change, err := n.ledger.Apply(ledger.Flush{})
+	change, err := n.decide(ledger.Flush{})
 	if err != nil {
 		return fmt.Errorf("flush: %w", err)
 	}
-	ends = n.ending(ends, change)
-	n.ledger.Commit(change)
-	all.Add(change)
+	ends = append(ends, change.ends...)
+	all.Add(change.Change)
 	if !all.Empty() {
 		if err := n.Store.SaveLedger(ctx, all); err != nil {
 			return fmt.Errorf("save the ledger: %w", err)
@@ -207,9 +205,40 @@ func (n *Node) handle(ctx context.Context, g *errgroup.Group, batch []*call) err
 	return nil
 }
 
-// ending adds the payments that a change ends, as it ends them. It is asked before
-// that is committed, as the ledger then forgets them.
-func (n *Node) ending(ends []ledger.Payment, c ledger.Change) []ledger.Payment {
+// A decision is what came of one event: a change that the ledger has taken in, and
+// the payments that it has ended, as it has ended them.
+type decision struct {
+	ledger.Change
+	ends []ledger.Payment
+}
+
+// decide lets an event happen in the ledger. A secret of ours that is to be shown is
+// given at once, so that it is stored with what it is shown for.
+func (n *Node) decide(e ledger.Event) (d decision, err error) {
+	if d.Change, err = n.ledger.Apply(e); err != nil {
+		return d, err
+	}
+	d.ends = n.ending(d.Change)
+	n.ledger.Commit(d.Change)
+	for _, effect := range d.Effects {
+		show, is := effect.(ledger.Show)
+		if !is {
+			continue
+		}
+		more, err := n.decide(ledger.Release{Secret: n.Secrets.InvoiceSecret(show.Number)})
+		if err != nil {
+			n.Log.Debug("passed over", "invoice", show.Hash, "err", err) // it is not wanted any more
+			continue
+		}
+		d.Add(more.Change)
+		d.ends = append(d.ends, more.ends...)
+	}
+	return d, nil
+}
+
+// ending are the payments that a change ends. It is asked before that is committed,
+// as the ledger then forgets them.
+func (n *Node) ending(c ledger.Change) (ends []ledger.Payment) {
 	for _, e := range c.Effects {
 		over, is := e.(ledger.Over)
 		if !is {
@@ -239,8 +268,6 @@ func (n *Node) act(ctx context.Context, g *errgroup.Group, all ledger.Change) {
 			n.line(ctx, e.To).say(saying{c, e.Message})
 		case ledger.Find:
 			g.Go(func() error { return n.find(ctx, e) })
-		case ledger.Show:
-			g.Go(func() error { return n.show(ctx, e) })
 		case ledger.Seek:
 			g.Go(func() error { return n.seek(ctx, e) })
 		case ledger.Notice:

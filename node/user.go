@@ -326,11 +326,6 @@ func (n *Node) find(ctx context.Context, e ledger.Find) error {
 	return n.told(n.do(ctx, ledger.Routed{ID: e.ID, Routes: routes}))
 }
 
-// show gives the secret of an invoice of ours, now that enough is locked for us.
-func (n *Node) show(ctx context.Context, e ledger.Show) error {
-	return n.told(n.do(ctx, ledger.Release{Secret: n.Secrets.InvoiceSecret(e.Number)}))
-}
-
 // seek finds a list of locks in what was said.
 func (n *Node) seek(ctx context.Context, e ledger.Seek) error {
 	log, err := n.Store.Said(ctx, e.Channel, e.Epoch)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -89,14 +90,14 @@ func payAccount(name string) contracts.Address {
 }
 
 // paySecrets signs with a real key, and derives secrets of it.
-type paySecrets struct{ key *btcec.PrivateKey }
+type paySecrets struct{ key *ecdsa.PrivateKey }
 
 func (s paySecrets) InvoiceSecret(number uint64) contracts.Secret {
-	return sha256.Sum256(binary.BigEndian.AppendUint64(s.key.Serialize(), number))
+	return sha256.Sum256(binary.BigEndian.AppendUint64(crypto.FromECDSA(s.key), number))
 }
 
 func (s paySecrets) SignDigest(digest contracts.Hash) (contracts.Signature, error) {
-	raw, err := crypto.Sign(digest[:], s.key.ToECDSA())
+	raw, err := crypto.Sign(digest[:], s.key)
 	if err != nil {
 		return contracts.Signature{}, err
 	}
@@ -145,7 +146,7 @@ func runPayNode(ctx context.Context, in io.Reader, out io.Writer) (err error) {
 	p.store, p.chain = &countingStore{Store: kept}, newPayChain(p.cfg.history())
 	p.node = node.New(node.Config{
 		Ledger: payLedger(p.cfg.Name), Chains: map[contracts.Chain]node.Ledger{payAsset.Chain: p.chain},
-		Peer: p.peer.Lines(), Store: p.store, Secrets: paySecrets{key}, Log: log,
+		Peer: p.peer.Lines(), Store: p.store, Secrets: paySecrets{key.ToECDSA()}, Log: log,
 	})
 	p.peer.Lines().Handle(p.node.Deliver)
 	ctx, cancel := context.WithCancel(ctx)
