@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"gorm.io/gorm"
 
@@ -46,8 +45,12 @@ type saidRow struct {
 func (saidRow) TableName() string { return "said" }
 
 var (
-	insertChannels = statement{"channels (id, version, epoch, stands, at_rest, state)", 6, "DO NOTHING", 16}
-	insertSaid     = statement{"said (channel, epoch, nonce, body)", 4, "DO NOTHING", 32}
+	insertChannels = statement{
+		"channels (id, version, epoch, stands, at_rest, state)", 6,
+		`(id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch, stands = excluded.stands,
+			at_rest = excluded.at_rest, state = excluded.state`, 16,
+	}
+	insertSaid = statement{"said (channel, epoch, nonce, body)", 4, "DO NOTHING", 32}
 )
 
 func channelRows(change ledger.Change) ([]channelRow, error) {
@@ -85,16 +88,20 @@ type shelf map[contracts.Hash]channelRow
 func shelfOf(tx *gorm.DB, keys []contracts.Hash) (shelf, error) {
 	found := shelf{}
 	for part := range slices.Chunk(keys, batch) {
-		ids := make([][]byte, len(part))
+		ids := make([]any, len(part))
 		for i, k := range part {
 			ids[i] = raw(k)
 		}
-		var rows []channelRow
-		if err := tx.Select("number", "id", "version", "epoch").Where("id IN ?", ids).Find(&rows).Error; err != nil {
+		err := query(tx, "SELECT number, id, version, epoch FROM channels WHERE id IN ", ids, func(scan func(...any) error) error {
+			var r channelRow
+			err := scan(&r.Number, &r.ID, &r.Version, &r.Epoch)
+			if err == nil {
+				found[contracts.Hash(r.ID)] = r
+			}
+			return err
+		})
+		if err != nil {
 			return nil, fmt.Errorf("look for channels: %w", err)
-		}
-		for _, r := range rows {
-			found[contracts.Hash(r.ID)] = r
 		}
 	}
 	return found, nil
@@ -122,40 +129,21 @@ func (s shelf) save(tx *gorm.DB, rows []channelRow) error {
 		versions[r.key] = r.Version
 	}
 	var fresh []contracts.Hash
-	var inserts, updates []any
+	var values []any
 	for _, r := range lastOf(rows, channelRow.of) {
-		if has, ok := s[r.key]; ok {
-			updates = append(updates, has.Number, r.Version, r.Epoch, r.Stands, r.AtRest, r.State)
-			continue
+		if _, ok := s[r.key]; !ok {
+			fresh = append(fresh, r.key)
 		}
-		fresh = append(fresh, r.key)
-		inserts = append(inserts, r.ID, r.Version, r.Epoch, r.Stands, r.AtRest, r.State)
+		values = append(values, r.ID, r.Version, r.Epoch, r.Stands, r.AtRest, r.State)
 	}
-	if err := updateChannels(tx, updates); err != nil {
+	if _, err := insertChannels.run(tx, values); err != nil {
 		return fmt.Errorf("store channels: %w", err)
-	}
-	if _, err := insertChannels.run(tx, inserts); err != nil {
-		return fmt.Errorf("store new channels: %w", err)
 	}
 	added, err := shelfOf(tx, fresh)
 	for k, c := range added {
 		s[k] = c
 	}
 	return err
-}
-
-// updateChannels overwrites channels by number; values are the columns, but for id,
-// of one after the other.
-func updateChannels(tx *gorm.DB, values []any) error {
-	const row = ", (CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BOOLEAN), CAST(? AS TEXT))"
-	for part := range slices.Chunk(values, 6*16) {
-		err := tx.Exec(`UPDATE channels SET version = new.column2, epoch = new.column3, stands = new.column4, at_rest = new.column5, state = new.column6
-			FROM (VALUES `+strings.Repeat(row, len(part)/6)[2:]+`) AS new WHERE channels.number = new.column1`, part...).Error
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // say appends to the logs of channels. Errors: ledger.ErrConflict when a record is

@@ -38,6 +38,23 @@ func (s statement) run(tx *gorm.DB, values []any) (written int64, err error) {
 	return written, nil
 }
 
+// query runs text with a list of values behind it, past gorm as a statement does, and
+// has each row read by one call of read.
+func query(db *gorm.DB, text string, values []any, read func(scan func(...any) error) error) error {
+	text += statement{width: len(values)}.places(db.Name() == "postgres", len(values))
+	rows, err := db.Statement.ConnPool.QueryContext(db.Statement.Context, text, values...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := read(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
 // places is "(?, ?), (?, ?)", or with numbers "($1, $2), ($3, $4)".
 func (s statement) places(numbered bool, values int) string {
 	text := make([]byte, 0, 6*values)
