@@ -202,11 +202,13 @@ func costs(kind string, c payCast, spent []payCounts, payments int) (all []figur
 	return all
 }
 
-// Mediated payments go by batches of invoices, so many batches at a time: together
-// less than the locks that a channel holds.
+// Mediated payments are made by so many streams of so many payments at a time:
+// together less than the locks that a channel holds. Each stream asks for invoices
+// for some rounds together.
 const (
-	payBatches = 8
-	payBatch   = 16
+	payStreams = 8
+	payStream  = 16
+	payRounds  = 8
 )
 
 // mediated measures payments over one hop.
@@ -228,7 +230,11 @@ func (b *payBench) mediated(ctx context.Context) (_ []figure, err error) {
 		return nil, err
 	}
 	began := time.Now()
-	busy, err := c.settleFor(ctx, b.stream())
+	rounds := payRounds
+	if b.quick {
+		rounds = 1
+	}
+	busy, err := c.settleFor(ctx, b.stream(), rounds*payStream)
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +244,7 @@ func (b *payBench) mediated(ctx context.Context) (_ []figure, err error) {
 		return nil, err
 	}
 	figures := []figure{
-		{Name: "mediated payments", Value: float64(len(busy)) / took.Seconds(), Unit: "/s", Least: 1000, Note: fmt.Sprintf("over one hop, %d in %.1f s, %d under way; invoices included", len(busy), took.Seconds(), payBatches*payBatch)},
+		{Name: "mediated payments", Value: float64(len(busy)) / took.Seconds(), Unit: "/s", Least: 1000, Note: fmt.Sprintf("over one hop, %d in %.1f s, %d under way; invoices included", len(busy), took.Seconds(), payStreams*payStream)},
 		{Name: "mediated payment at that load, half of them", Value: millis(percentile(busy, 50)), Unit: "ms"},
 		{Name: "mediated payment at that load, 99 %", Value: millis(percentile(busy, 99)), Unit: "ms"},
 		{Name: "mediated payment, alone, half of them", Value: millis(percentile(idle, 50)), Unit: "ms", Limit: 25},
@@ -258,16 +264,16 @@ func (c payCast) settle(ctx context.Context, count, callers int) ([]time.Duratio
 	return paid.Took, err
 }
 
-// settleFor settles batch after batch for a time.
-func (c payCast) settleFor(ctx context.Context, lasts time.Duration) ([]time.Duration, error) {
+// settleFor settles so many invoices in each stream, again and again for a time.
+func (c payCast) settleFor(ctx context.Context, lasts time.Duration, count int) ([]time.Duration, error) {
 	var work sync.WaitGroup
-	all, errs := make([][]time.Duration, payBatches), make([]error, payBatches)
+	all, errs := make([][]time.Duration, payStreams), make([]error, payStreams)
 	until := time.Now().Add(lasts)
 	for i := range all {
 		work.Go(func() {
 			for time.Now().Before(until) && errs[i] == nil {
 				var took []time.Duration
-				took, errs[i] = c.settle(ctx, payBatch, payBatch)
+				took, errs[i] = c.settle(ctx, count, payStream)
 				all[i] = append(all[i], took...)
 			}
 		})

@@ -200,9 +200,10 @@ func (p *payNode) settle(ctx context.Context, o order) (outcome, error) {
 		next <- i
 	}
 	more := func() bool { return begun.Add(1) <= int64(len(o.Invoices)) }
+	via := payAccount(o.Via)
 	l.run(o.Callers, more, func() (contracts.Hash, error) {
 		i := <-next
-		route := ledger.Route{Nodes: []contracts.Address{payAccount(o.Via), i.Payee}, Sent: i.Amount, Amount: i.Amount}
+		route := ledger.Route{Nodes: []contracts.Address{via, i.Payee}, Sent: i.Amount, Amount: i.Amount}
 		pay := ledger.Pay{Asset: i.Asset, To: i.Payee, Amount: i.Amount, Invoice: &i, Routes: []ledger.Route{route}}
 		for {
 			// A partner who was just started is not there yet, and a channel holds only so many locks.
