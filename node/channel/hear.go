@@ -64,6 +64,9 @@ func (c Channel) unwelcome(now Now, u message.Update, objection message.Reason, 
 // cannot stand, and for which change.
 func (c Channel) read(now Now, u message.Update) (Channel, []Effect, message.Reason, contracts.Hash) {
 	has, sent, locks := c.Receivable(), c.Them.Proof.Transferred, slices.Clone(c.Them.Locks)
+	if slices.ContainsFunc(u.Changes, func(x message.Change) bool { return x.Pay == nil }) {
+		c.Them.Notes = append(make([]Note, 0, len(c.Them.Notes)+len(u.Changes)), c.Them.Notes...) // ours, to be changed
+	}
 	var effects []Effect
 	for _, x := range u.Changes {
 		switch {
@@ -82,7 +85,7 @@ func (c Channel) read(now Now, u message.Update) (Channel, []Effect, message.Rea
 				return c, nil, why, l.ID()
 			}
 			has, locks = has.Minus(l.Amount), append(locks, l)
-			c.Them.Notes = append(slices.Clip(c.Them.Notes), Note{Lock: l, ID: l.ID()})
+			c.Them.Notes = append(c.Them.Notes, Note{Lock: l, ID: l.ID()})
 			effects = append(effects, Pledged{*x.Promise})
 		default:
 			i := find(locks, c.Them.Notes, x.Subject())
@@ -106,7 +109,7 @@ func (c Channel) read(now Now, u message.Update) (Channel, []Effect, message.Rea
 				}
 			}
 			if c.Them.Notes[at].Disposed == "" { // what we have signed away must not come back
-				c.Them.Notes = without(c.Them.Notes, at)
+				c.Them.Notes = slices.Delete(c.Them.Notes, at, at+1)
 			}
 			locks = slices.Delete(locks, i, i+1)
 		}

@@ -44,9 +44,19 @@ func changed(notes []Note, i int, change func(*Note)) []Note {
 	return notes
 }
 
-// without is a copy of notes less the one at i.
-func without(notes []Note, i int) []Note {
-	return append(notes[:i:i], notes[i+1:]...)
+// room is a copy of notes with room for one on each promise of an update, or notes
+// itself when there is none.
+func room(notes []Note, of []message.Change) []Note {
+	n := 0
+	for _, x := range of {
+		if x.Promise != nil {
+			n++
+		}
+	}
+	if n == 0 {
+		return notes
+	}
+	return append(make([]Note, 0, len(notes)+n), notes...)
 }
 
 // know shows the partner the secret of what he has promised us.

@@ -135,6 +135,7 @@ func (c Channel) fly(batch []message.Change) (Channel, []Effect) {
 	f := Flown{After: proof.Nonce, Changes: batch}
 	var pays []message.Pay
 	var said []message.Change
+	c.Us.Notes = room(c.Us.Notes, batch)
 	for _, x := range batch {
 		if x.Pay != nil {
 			pays = append(pays, *x.Pay)
@@ -150,7 +151,7 @@ func (c Channel) fly(batch []message.Change) (Channel, []Effect) {
 			if i := note(c.Us.Notes, l.ID()); i >= 0 { // it was on its way before
 				c.Us.Notes = changed(c.Us.Notes, i, func(n *Note) { n.Returned = false })
 			} else {
-				c.Us.Notes = append(slices.Clip(c.Us.Notes), Note{Lock: l, ID: l.ID()})
+				c.Us.Notes = append(c.Us.Notes, Note{Lock: l, ID: l.ID()})
 			}
 			continue
 		}
@@ -237,6 +238,7 @@ func (c Channel) answered(now Now, a message.Answer) (Channel, []Effect, error) 
 // bring a list that holds it.
 func (c Channel) over(f Flown) (Channel, []Effect) {
 	var effects []Effect
+	own := false
 	for _, x := range f.Changes {
 		i := -1
 		if x.Unlock != nil || x.Drop != nil {
@@ -248,7 +250,10 @@ func (c Channel) over(f Flown) (Channel, []Effect) {
 		if x.Drop != nil {
 			effects = append(effects, Lapsed{c.Us.Notes[i].Lock, true})
 		}
-		c.Us.Notes = without(c.Us.Notes, i)
+		if !own {
+			c.Us.Notes, own = slices.Clone(c.Us.Notes), true
+		}
+		c.Us.Notes = slices.Delete(c.Us.Notes, i, i+1)
 	}
 	return c, effects
 }
