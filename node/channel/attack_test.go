@@ -82,7 +82,7 @@ func TestNothingIsTakenOnceWeClose(t *testing.T) {
 	if now := p.wants(1, CallClose)[0].Data(contracts.Signature{}); string(now) != string(sent) {
 		t.Error("the same call says something else")
 	}
-	if c := p.sides[1].c; c.Them.Reason != message.Closing || find(c.Them.Locks, l.ID()) < 0 {
+	if c := p.sides[1].c; c.Them.Reason != message.Closing || find(c.Them.Locks, nil, l.ID()) < 0 {
 		t.Errorf("it was taken: %q", c.Them.Reason)
 	}
 }

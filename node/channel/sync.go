@@ -137,7 +137,7 @@ func fits(s message.Said, has contracts.Amount) bool {
 	}
 	has = has.Minus(s.Proof.Transferred)
 	for i, l := range s.Locks {
-		if has.Less(l.Amount) || find(s.Locks[:i], l.ID()) >= 0 {
+		if has.Less(l.Amount) || slices.Contains(s.Locks[:i], l) {
 			return false
 		}
 		has = has.Minus(l.Amount)
