@@ -56,13 +56,13 @@ var (
 func channelRows(change ledger.Change) ([]channelRow, error) {
 	rows := make([]channelRow, len(change.Channels))
 	for i, c := range change.Channels {
-		state, err := json.Marshal(c)
+		state, err := encoded(c)
 		if err != nil {
 			return nil, fmt.Errorf("encode channel %s: %w", c.Key, err)
 		}
 		rows[i] = channelRow{
 			ID: raw(c.Key), Version: int64(c.Version), Epoch: int64(c.Epoch), Stands: int64(c.Us.Proof.Nonce),
-			AtRest: c.Status == channel.Settled, State: string(state), key: c.Key, before: int64(change.Before(c)),
+			AtRest: c.Status == channel.Settled, State: state, key: c.Key, before: int64(change.Before(c)),
 		}
 	}
 	return rows, nil
@@ -71,11 +71,11 @@ func channelRows(change ledger.Change) ([]channelRow, error) {
 func saidRows(all []ledger.Said) ([]saidRow, error) {
 	rows := make([]saidRow, len(all))
 	for i, s := range all {
-		body, err := json.Marshal(s.Record)
+		body, err := encoded(s.Record)
 		if err != nil {
 			return nil, fmt.Errorf("encode what was said in channel %s: %w", s.Channel, err)
 		}
-		rows[i] = saidRow{Epoch: int64(s.Epoch), Nonce: int64(s.Nonce), Body: string(body), key: s.Channel}
+		rows[i] = saidRow{Epoch: int64(s.Epoch), Nonce: int64(s.Nonce), Body: body, key: s.Channel}
 	}
 	return rows, nil
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"gorm.io/gorm"
@@ -38,11 +37,11 @@ var insertPayments = statement{
 func paymentRows(all []ledger.Payment) ([]paymentRow, error) {
 	rows := make([]paymentRow, len(all))
 	for i, p := range all {
-		state, err := json.Marshal(p)
+		state, err := encoded(p)
 		if err != nil {
 			return nil, fmt.Errorf("encode payment %s: %w", p.ID, err)
 		}
-		rows[i] = paymentRow{ID: raw(p.ID), Ours: p.Ours, Asset: p.Asset.String(), Status: string(p.Status), State: string(state), id: p.ID}
+		rows[i] = paymentRow{ID: raw(p.ID), Ours: p.Ours, Asset: p.Asset.String(), Status: string(p.Status), State: state, id: p.ID}
 		if p.Flown() {
 			rows[i].Status, rows[i].Epoch, rows[i].Nonce, rows[i].key = string(ledger.Done), int64(p.Epoch), int64(p.Nonce), p.Channel
 		}

@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -73,6 +75,16 @@ func (s statement) places(numbered bool, values int) string {
 		}
 	}
 	return string(append(text, ')'))
+}
+
+// encoded is v as JSON. It is built as the string that is stored: states of busy
+// channels are long, and json.Marshal would have them copied twice.
+func encoded(v any) (string, error) {
+	var b strings.Builder
+	if err := json.NewEncoder(&b).Encode(v); err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
 // lastOf leaves of rows with the same key only the last, in place of the first:

@@ -3,6 +3,7 @@ package channel
 import (
 	"photon/contracts"
 	"photon/node/message"
+	"slices"
 )
 
 // What the other side of a trial does, beside what its machine does.
@@ -61,13 +62,13 @@ func (x *trial) forgeUpdate() {
 		switch k := x.draw(4); {
 		case k == 0 && len(locks) > 0:
 			l := locks[x.draw(len(locks))]
-			at := find(locks, l.ID())
+			at := slices.Index(locks, l)
 			locks = append(locks[:at:at], locks[at+1:]...)
 			sent = sent.Plus(l.Amount)
 			changes = append(changes, message.Change{Unlock: &message.Unlock{Lock: l.ID(), Secret: x.secretOf(l.Hash)}})
 		case k == 1 && len(locks) > 0:
 			l := locks[x.draw(len(locks))]
-			at := find(locks, l.ID())
+			at := slices.Index(locks, l)
 			locks = append(locks[:at:at], locks[at+1:]...)
 			changes = append(changes, message.Change{Drop: &message.Drop{Lock: l.ID()}})
 		case k == 2:
