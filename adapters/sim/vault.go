@@ -25,6 +25,7 @@ type books struct {
 	through   map[contracts.Chain]uint64
 	heads     map[contracts.Chain]channel.Head
 	fees      table[contracts.Hash]
+	dated     []ledger.Dated
 }
 
 type (
@@ -156,7 +157,7 @@ func (d *Disk) book(c ledger.Change) error {
 		return fmt.Errorf("%w: disk is full", ErrDown)
 	}
 	b := books{d.books.channels.clone(), maps.Clone(d.books.versions), d.books.payments.clone(), d.books.transfers.clone(),
-		d.books.demands.clone(), d.books.said.clone(), d.books.calls, maps.Clone(d.books.rest), maps.Clone(d.books.through), maps.Clone(d.books.heads), d.books.fees.clone()}
+		d.books.demands.clone(), d.books.said.clone(), d.books.calls, maps.Clone(d.books.rest), maps.Clone(d.books.through), maps.Clone(d.books.heads), d.books.fees.clone(), slices.Clone(d.books.dated)}
 	if err := b.write(c); err != nil {
 		return err
 	}
@@ -199,6 +200,7 @@ func (b *books) write(c ledger.Change) error {
 			return err
 		}
 	}
+	b.dated = append(b.dated, c.Dated...)
 	maps.Copy(b.through, c.Through)
 	maps.Copy(b.heads, c.Heads)
 	for _, order := range c.Rest {
@@ -234,6 +236,7 @@ func (v *Vault) LoadLedger(context.Context) (l ledger.Loaded, err error) {
 	if l.Fees, err = rowsOf[ledger.Fee](b.fees, nil); err != nil {
 		return l, err
 	}
+	l.Dated = slices.Clone(b.dated)
 	l.Through, l.Heads = maps.Clone(b.through), maps.Clone(b.heads)
 	return l, nil
 }

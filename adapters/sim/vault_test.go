@@ -40,6 +40,7 @@ func goodChange(t *testing.T) ledger.Change {
 		Said:      []ledger.Said{{Channel: contracts.Hash{1}, Epoch: 2, Record: channel.Record{Nonce: 1, Changes: []message.Change{promise}}}},
 		Through:   map[contracts.Chain]uint64{contracts.ETH: 11, contracts.SMT: 12},
 		Heads:     map[contracts.Chain]channel.Head{contracts.ETH: {Height: 23, Time: 5}},
+		Dated:     []ledger.Dated{{Chain: contracts.ETH, Hash: goodSecret.Hash(), Block: 4}},
 		Fees:      []ledger.Fee{{Channel: contracts.Hash{1}, Schedule: message.Schedule{Proportional: 5, Cap: true}}},
 	}
 }
@@ -64,7 +65,7 @@ func TestVaultKeepsAll(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if loaded := (ledger.Loaded{Channels: want.Channels, Payments: want.Payments, Transfers: want.Transfers, Demands: want.Demands, Through: want.Through, Heads: want.Heads, Fees: want.Fees}); !reflect.DeepEqual(got, loaded) {
+		if loaded := (ledger.Loaded{Channels: want.Channels, Payments: want.Payments, Transfers: want.Transfers, Demands: want.Demands, Through: want.Through, Heads: want.Heads, Fees: want.Fees, Dated: want.Dated}); !reflect.DeepEqual(got, loaded) {
 			t.Errorf("loaded %+v, want %+v", got, loaded)
 		}
 		said, err := again.Said(t.Context(), contracts.Hash{1}, 2)

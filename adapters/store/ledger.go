@@ -37,6 +37,7 @@ type ledgerRows struct {
 	said      []saidRow
 	fees      []feeRow
 	positions []positionRow
+	dated     []datedRow
 	rest      []contracts.Hash
 }
 
@@ -59,7 +60,7 @@ func rowsOf(c ledger.Change) (ledgerRows, error) {
 	said, err5 := saidRows(c.Said)
 	fees, err6 := feeRows(c.Fees)
 	positions, err7 := positionRows(c)
-	return ledgerRows{channels, payments, transfers, demands, said, fees, positions, c.Rest}, cmp.Or(err1, err2, err3, err4, err5, err6, err7)
+	return ledgerRows{channels, payments, transfers, demands, said, fees, positions, datedRows(c.Dated), c.Rest}, cmp.Or(err1, err2, err3, err4, err5, err6, err7)
 }
 
 // keys are the keys of all channels that the rows name, each once.
@@ -113,7 +114,41 @@ func (r ledgerRows) save(tx *gorm.DB) error {
 	if err := ask(tx, r.fees); err != nil {
 		return err
 	}
+	if err := date(tx, r.dated); err != nil {
+		return err
+	}
 	return move(tx, r.positions)
+}
+
+// datedRow is a secret that a chain has dated.
+type datedRow struct {
+	Chain string `gorm:"primaryKey"`
+	Hash  []byte `gorm:"primaryKey"`
+	Block int64
+}
+
+func (datedRow) TableName() string { return "dated" }
+
+var insertDated = statement{"dated (chain, hash, block)", 3, "(chain, hash) DO NOTHING", 32}
+
+func datedRows(all []ledger.Dated) []datedRow {
+	rows := make([]datedRow, len(all))
+	for i, s := range all {
+		rows[i] = datedRow{string(s.Chain), raw(s.Hash), int64(s.Block)}
+	}
+	return rows
+}
+
+// date stores dated secrets.
+func date(tx *gorm.DB, rows []datedRow) error {
+	var values []any
+	for _, r := range rows {
+		values = append(values, r.Chain, r.Hash, r.Block)
+	}
+	if _, err := insertDated.run(tx, values); err != nil {
+		return fmt.Errorf("store dated secrets: %w", err)
+	}
+	return nil
 }
 
 // positionRows are where chains are that have moved. What is not told of one stays
@@ -228,6 +263,13 @@ func (s *Store) LoadLedger(ctx context.Context) (l ledger.Loaded, err error) {
 			return l, fmt.Errorf("stored head of %s: %w", p.Chain, err)
 		}
 		l.Heads[contracts.Chain(p.Chain)] = h
+	}
+	var dated []datedRow
+	if err := s.read.WithContext(ctx).Order("chain, hash").Find(&dated).Error; err != nil {
+		return l, fmt.Errorf("load dated secrets: %w", err)
+	}
+	for _, r := range dated {
+		l.Dated = append(l.Dated, ledger.Dated{Chain: contracts.Chain(r.Chain), Hash: contracts.Hash(r.Hash), Block: uint64(r.Block)})
 	}
 	var fees []string
 	if err := s.read.WithContext(ctx).Model(&feeRow{}).Order("channel").Pluck("state", &fees).Error; err != nil {

@@ -22,17 +22,18 @@ func TestLedgerComesBackWhole(t *testing.T) {
 		queued, mediated := direct(3, a, 0), got(4)
 		queued.Status, mediated.Status, mediated.Ours = ledger.Pending, ledger.Pending, true
 		flown := direct(2, a, 2)
+		dated := []ledger.Dated{{Chain: contracts.ETH, Hash: hash(1), Block: 5}, {Chain: contracts.SMT, Hash: hash(1), Block: 6}}
 		must(t, s.SaveLedger(t.Context(), ledger.Change{
 			Channels: []channel.Channel{a, b}, Payments: []ledger.Payment{direct(1, a, 1), flown, queued, mediated, got(5)},
 			Transfers: []ledger.Transfer{passed(1, a), passed(1, b)}, Demands: []ledger.Demand{invoice(1), invoice(2)},
 			Said: []ledger.Said{record(a, 1), record(a, 2)}, Through: map[contracts.Chain]uint64{contracts.SMT: 7, contracts.ETH: 8},
-			Fees: asks(5), Heads: heads(9),
+			Fees: asks(5), Heads: heads(9), Dated: dated,
 		}))
 		flown.Status = ledger.Pending
 		want := ledger.Loaded{
 			Channels: []channel.Channel{a, b}, Payments: []ledger.Payment{flown, queued, mediated},
 			Transfers: []ledger.Transfer{passed(1, a), passed(1, b)}, Demands: []ledger.Demand{invoice(1), invoice(2)},
-			Through: map[contracts.Chain]uint64{contracts.SMT: 7, contracts.ETH: 8}, Fees: asks(5), Heads: heads(9),
+			Through: map[contracts.Chain]uint64{contracts.SMT: 7, contracts.ETH: 8}, Fees: asks(5), Heads: heads(9), Dated: dated,
 		}
 		same(t, "at once", loaded(t, s), want)
 		must(t, s.Close())
@@ -60,7 +61,7 @@ func TestLedgerComesBackWhole(t *testing.T) {
 		same(t, "later", loaded(t, s), ledger.Loaded{
 			Channels: []channel.Channel{a}, Payments: []ledger.Payment{}, Transfers: []ledger.Transfer{passed(1, a)},
 			Demands: []ledger.Demand{invoice(2)}, Through: map[contracts.Chain]uint64{contracts.SMT: 9, contracts.ETH: 8},
-			Fees: asks(6), Heads: heads(10),
+			Fees: asks(6), Heads: heads(10), Dated: dated,
 		})
 		channels, err := s.Channels(t.Context(), true)
 		must(t, err)

@@ -41,7 +41,7 @@ func TestRowsAreTheSchema(t *testing.T) {
 		s := open(t, url)
 		tables := []string{}
 		for _, row := range []any{tradeRow{}, effectRow{}, txRow{}, offerRow{}, noteRow{},
-			channelRow{}, saidRow{}, paymentRow{}, transferRow{}, demandRow{}, positionRow{}, feeRow{}, callTxRow{}} {
+			channelRow{}, saidRow{}, paymentRow{}, transferRow{}, demandRow{}, positionRow{}, feeRow{}, datedRow{}, callTxRow{}} {
 			parsed, err := schema.Parse(row, &sync.Map{}, schema.NamingStrategy{})
 			must(t, err)
 			columns, err := s.read.Migrator().ColumnTypes(parsed.Table)
@@ -101,7 +101,7 @@ func TestMigrationsRunOnce(t *testing.T) {
 
 // backToFirst makes of a schema what it was with its first file.
 var backToFirst = []string{
-	"DROP TABLE channels", "DROP TABLE said", "DROP TABLE payments", "DROP TABLE transfers", "DROP TABLE demands", "DROP TABLE positions",
+	"DROP TABLE channels", "DROP TABLE said", "DROP TABLE payments", "DROP TABLE transfers", "DROP TABLE demands", "DROP TABLE positions", "DROP TABLE fees", "DROP TABLE dated",
 	"DROP TABLE call_txs", "DROP TABLE notes", "DROP TABLE offers", "DELETE FROM goose_db_version WHERE version_id > 1",
 }
 

@@ -90,6 +90,14 @@ CREATE TABLE positions (
     head    TEXT    NOT NULL
 );
 
+-- Secrets that a chain has dated, by their hash: all there ever were.
+CREATE TABLE dated (
+    chain TEXT    NOT NULL,
+    hash  BYTEA   NOT NULL,
+    block BIGINT NOT NULL,
+    PRIMARY KEY (chain, hash)
+);
+
 -- What we ask in a channel for passing payments on, as JSON.
 CREATE TABLE fees (
     channel BYTEA PRIMARY KEY,

@@ -18,6 +18,7 @@ type Change struct {
 	Said      []Said                           // appended to the logs of channels
 	Through   map[contracts.Chain]uint64       // position of each chain that has moved
 	Heads     map[contracts.Chain]channel.Head // newest block of each chain that has moved
+	Dated     []Dated                          // secrets that chains have dated
 	Rest      []contracts.Hash                 // orders that need nothing more, done or not
 	Effects   []Effect
 
@@ -27,6 +28,14 @@ type Change struct {
 	offers map[contracts.Hash]*message.Offer // that we are bound to, and nil, to which no more
 
 	at struct{ channels, payments, transfers, demands, fees places }
+}
+
+// A Dated is the hash of a secret that everybody can read on a chain, since a block
+// that stays true for ever: a lock under it can be claimed at once.
+type Dated struct {
+	Chain contracts.Chain
+	Hash  contracts.Hash
+	Block uint64
 }
 
 // A Said is a record of a channel's log.
@@ -44,6 +53,7 @@ type Loaded struct {
 	Demands   []Demand          // whose invoice has not expired, or that hold locks
 	Fees      []Fee
 	Through   map[contracts.Chain]uint64
+	Dated     []Dated                          // all there ever were
 	Heads     map[contracts.Chain]channel.Head // without them, nothing is paid before a chain was heard
 }
 
@@ -121,6 +131,7 @@ func (c *Change) Add(d Change) {
 	}
 	c.now = max(c.now, d.now)
 	c.Said = append(c.Said, d.Said...)
+	c.Dated = append(c.Dated, d.Dated...)
 	c.Rest = append(c.Rest, d.Rest...)
 	c.Effects = append(c.Effects, d.Effects...)
 }
@@ -128,7 +139,7 @@ func (c *Change) Add(d Change) {
 // Empty reports whether there is nothing to store and nothing to do; what was heard
 // of the time is still to be committed.
 func (c Change) Empty() bool {
-	return len(c.Channels)+len(c.Payments)+len(c.Transfers)+len(c.Demands)+len(c.Fees)+len(c.Said)+len(c.Through)+len(c.Heads)+len(c.Rest)+len(c.Effects) == 0
+	return len(c.Channels)+len(c.Payments)+len(c.Transfers)+len(c.Demands)+len(c.Fees)+len(c.Said)+len(c.Dated)+len(c.Through)+len(c.Heads)+len(c.Rest)+len(c.Effects) == 0
 }
 
 // A book keeps things by key, and tells them in the order in which they came.

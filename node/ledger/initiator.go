@@ -201,8 +201,11 @@ func (d *draft) longest(c channel.Channel) uint64 {
 }
 
 // say promises lock in c, or one that is a little shorter when the same was there
-// before, down to least. Errors: those of channel.Say.
+// before, down to least. Errors: ErrDated, those of channel.Say.
 func (d *draft) say(c channel.Channel, lock contracts.Lock, least uint64, route []contracts.Address) (contracts.Lock, error) {
+	if d.dated(c.Chain, lock.Hash) {
+		return lock, fmt.Errorf("%w: %s of %s", ErrDated, lock.Hash, c.Chain)
+	}
 	if lock.Expiry < least {
 		return lock, fmt.Errorf("%w: block %d, at least %d", channel.ErrExpiry, lock.Expiry, least)
 	}
@@ -222,6 +225,8 @@ func reasonOf(err error) message.Reason {
 		return message.Short
 	case errors.Is(err, channel.ErrExpiry), errors.Is(err, channel.ErrRepeated):
 		return message.Expiry
+	case errors.Is(err, ErrDated):
+		return message.Paid
 	}
 	return message.NoRoute
 }

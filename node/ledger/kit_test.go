@@ -265,7 +265,7 @@ func (w *world) restart(p *person) {
 	for _, v := range p.store.Fees {
 		kept.Fees = append(kept.Fees, again(w, v))
 	}
-	kept.Through, kept.Heads = p.store.Through, p.store.Heads
+	kept.Through, kept.Heads, kept.Dated = p.store.Through, p.store.Heads, p.store.Dated
 	p.l = New(p.cfg)
 	p.l.Load(kept)
 	if err := p.l.Check(); err != nil {

@@ -41,6 +41,7 @@ var (
 	ErrChannel  = errors.New("no such channel")
 	ErrStale    = errors.New("our view of the chain is too old")
 	ErrOffline  = errors.New("partner is not there")
+	ErrDated    = errors.New("the secret is on the chain already")
 	ErrFull     = errors.New("too many are under way")
 )
 
@@ -74,6 +75,7 @@ type Ledger struct {
 	cfg     Config
 	now     uint64 // Unix second
 	heads   map[contracts.Chain]channel.Head
+	dated   map[Dated]bool // with no block
 	through map[contracts.Chain]uint64
 	reach   map[contracts.Address]bool
 
@@ -103,7 +105,7 @@ type flown struct {
 // New returns a ledger without channels.
 func New(cfg Config) *Ledger {
 	return &Ledger{
-		cfg: cfg, heads: map[contracts.Chain]channel.Head{}, through: map[contracts.Chain]uint64{},
+		cfg: cfg, heads: map[contracts.Chain]channel.Head{}, dated: map[Dated]bool{}, through: map[contracts.Chain]uint64{},
 		reach: map[contracts.Address]bool{}, fees: map[contracts.Hash]*message.Schedule{},
 		partners: map[contracts.Address][]contracts.Hash{}, flown: map[contracts.Hash][]flown{},
 		outs: map[contracts.Hash]contracts.Hash{}, loads: map[lane]load{}, sought: map[contracts.Hash]bool{},
@@ -124,7 +126,7 @@ func (l *Ledger) Load(kept Loaded) {
 	}
 	l.Commit(Change{
 		Channels: kept.Channels, Payments: locked, Transfers: kept.Transfers,
-		Demands: kept.Demands, Fees: kept.Fees, Through: kept.Through, Heads: kept.Heads,
+		Demands: kept.Demands, Fees: kept.Fees, Through: kept.Through, Heads: kept.Heads, Dated: kept.Dated,
 	})
 	for _, c := range kept.Channels {
 		for _, f := range c.Us.Flight {
@@ -203,6 +205,9 @@ func (l *Ledger) Commit(c Change) {
 	}
 	for chain, through := range c.Through {
 		l.through[chain] = through
+	}
+	for _, s := range c.Dated {
+		l.dated[Dated{Chain: s.Chain, Hash: s.Hash}] = true
 	}
 	for party, there := range c.reach {
 		l.reach[party] = there

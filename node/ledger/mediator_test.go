@@ -280,3 +280,34 @@ func TestSetFee(t *testing.T) {
 	w.refused(w.people[0], SetFee{Fee{key, message.Schedule{Proportional: 1_000_000}}}, message.ErrProportional)
 	w.refused(w.people[0], SetFee{Fee{contracts.Hash{1}, message.Schedule{}}}, ErrChannel)
 }
+
+// A lock is promised under a hash whose secret stands on the chain already: who would
+// get the mediator's could claim it at once, so he promises none, also after a restart.
+func TestSecretOfOldIsNotPassedOn(t *testing.T) {
+	w := line(t, 3, units(1000), units(1000))
+	i := w.demand(2, units(100))
+	old := channel.Registered{Secret: w.secrets[i.Hash], Block: w.height + 1}
+	w.height += 2
+	for n, p := range w.people[1:] {
+		news := w.news(contracts.SMT)
+		news.Secrets = []channel.Registered{old}
+		w.must(p, news)
+		if n == 0 {
+			w.restart(p)
+			w.wake(p)
+			w.calm()
+		}
+	}
+	if err := w.send(0, i, w.route(units(100), units(100), 1, 2)); err != nil {
+		t.Fatal(err)
+	}
+	w.calm()
+	w.ended(0, i.Hash, Failed, message.Paid)
+	if n := len(w.people[1].l.Transfers()); n != 0 {
+		t.Errorf("%d transfers are under way", n)
+	}
+	if err := w.send(1, i, w.route(units(100), units(100), 2)); !errors.Is(err, ErrNoRoute) {
+		t.Errorf("the mediator pays under it himself: %v", err)
+	}
+	w.has(1, 2, units(1000), units(1000))
+}

@@ -67,6 +67,10 @@ func (d *draft) cancel(e Cancel) error {
 // arrived takes on a lock that is meant for us, or gives it up.
 func (d *draft) arrived(c channel.Channel, lock contracts.Lock) {
 	link := Link{c.Key, lock}
+	if d.dated(c.Chain, lock.Hash) {
+		d.giveUp(link, message.Paid)
+		return
+	}
 	if o, is := d.l.offers.get(lock.Hash); is {
 		if gone, was := d.c.offers[lock.Hash]; !was || gone != nil {
 			d.exchange(c, lock, o)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 
 	"photon/contracts"
 	"photon/node/channel"
@@ -224,7 +225,9 @@ func (d *draft) registered(chain contracts.Chain, before uint64, secrets []chann
 	dated := map[contracts.Hash]channel.Registered{}
 	for _, r := range secrets {
 		if r.Block > before {
-			dated[r.Secret.Hash()] = r
+			hash := r.Secret.Hash()
+			dated[hash] = r
+			d.c.Dated = append(d.c.Dated, Dated{chain, hash, r.Block})
 		}
 	}
 	if len(dated) == 0 {
@@ -250,6 +253,14 @@ func (d *draft) registered(chain contracts.Chain, before uint64, secrets []chann
 		}
 	}
 	return nil
+}
+
+// dated reports whether a chain has dated the secret of hash. The registry tells of
+// a secret once: a lock that is promised under it later could be claimed by who it
+// is promised to, and the channel would not hear of it.
+func (d *draft) dated(chain contracts.Chain, hash contracts.Hash) bool {
+	return d.l.dated[Dated{Chain: chain, Hash: hash}] ||
+		slices.ContainsFunc(d.c.Dated, func(s Dated) bool { return s.Chain == chain && s.Hash == hash })
 }
 
 // tick lets blocks pass in the channels on chain that wait for one, and asks for
