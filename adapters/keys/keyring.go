@@ -3,11 +3,12 @@
 //
 //	mnemonic ─▶ m/84'/0'/0'          wallet of BTC            Wallet
 //	            m/84'/2'/0'          wallet of LTC            Wallet
-//	            m/44'/60'/0'/0/0     account on ETH and SMT   Account
+//	            m/44'/60'/0'/0/0     account on ETH and SMT   Account, SignDigest
 //	            m/photon'/0'         identity of the node     Identity, Sign
 //	            m/photon'/1'         secrets of trades        Secret
 //	            m/photon'/2'/chain'/…  swap keys              SwapKey
 //	            m/photon'/3'         seal of the rescue log   SealLog, OpenLog
+//	            m/photon'/4'         secrets of invoices      InvoiceSecret
 //
 // photon' is 1885892468', the letters "phot". BIP-32, BIP-39 without a further
 // passphrase, BIP-44, BIP-84.
@@ -45,6 +46,7 @@ const (
 	forSecrets  = hardened + 1
 	forSwaps    = hardened + 2
 	forLog      = hardened + 3
+	forInvoices = hardened + 4
 )
 
 // inPath is the element of a chain in paths: its coin type of SLIP-44, and for
@@ -59,6 +61,7 @@ type Keyring struct {
 	wallets  *hdkeychain.ExtendedKey                     // m/84'
 	swaps    map[contracts.Chain]*hdkeychain.ExtendedKey // m/photon'/2'/chain'
 	secrets  []byte                                      // key of HMAC-SHA-256
+	invoices []byte                                      // as secrets
 	log      logSeal
 }
 
@@ -75,6 +78,7 @@ func keyring(seed []byte) (*Keyring, error) {
 		wallets:  d.child(master, hardened+84),
 		swaps:    map[contracts.Chain]*hdkeychain.ExtendedKey{},
 		secrets:  d.private(master, photon, forSecrets).Serialize(),
+		invoices: d.private(master, photon, forInvoices).Serialize(),
 		log:      sealOf(d.private(master, photon, forLog).Serialize()),
 	}
 	for _, c := range contracts.Chains {
@@ -130,6 +134,12 @@ func (k Keyring) Secret(number uint64) contracts.Secret {
 	return contracts.Secret(mac(k.secrets, binary.BigEndian.AppendUint64(nil, number)))
 }
 
+// InvoiceSecret is the secret of our invoice with this number: as Secret, under the
+// key m/photon'/4'.
+func (k Keyring) InvoiceSecret(number uint64) contracts.Secret {
+	return contracts.Secret(mac(k.invoices, binary.BigEndian.AppendUint64(nil, number)))
+}
+
 // SwapKey is our key for one leg on chain of the trade with this number. Its path
 // is m/photon'/2'/chain'/a'/b'/c', where a is the number's upper 2 bits, b the
 // next 31 and c the lower 31; chain is 0 for BTC, 2 for LTC, 60 for ETH, 20180430
@@ -175,6 +185,16 @@ func (k Keyring) Identity() []byte { return k.identity.Serialize() }
 func (k Keyring) Sign(digest contracts.Hash) ([]byte, error) {
 	hash := sha256.Sum256(digest[:])
 	return signing.Sign(k.identity, hash[:]).Serialize(), nil
+}
+
+// SignDigest signs digest with the account, in the one form that our contracts
+// take.
+func (k Keyring) SignDigest(digest contracts.Hash) (contracts.Signature, error) {
+	raw, err := crypto.Sign(digest[:], k.account)
+	if err != nil {
+		return contracts.Signature{}, fmt.Errorf("keys: sign: %w", err)
+	}
+	return contracts.ParseSignature(raw)
 }
 
 // Format prints the public key of the identity in place of the keys, whatever

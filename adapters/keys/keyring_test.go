@@ -113,6 +113,25 @@ func TestAccountIsBIP44(t *testing.T) {
 	}
 }
 
+// The account that a word names is the one whose signature it takes; the same
+// digest has the same signature.
+func TestSignDigest(t *testing.T) {
+	k := ring(t, about)
+	for _, digest := range []contracts.Hash{{}, {1}, {0xff, 0xff}} {
+		s, err := k.SignDigest(digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := k.SignDigest(digest)
+		if err != nil || again != s {
+			t.Errorf("%s then %s: %v", s, again, err)
+		}
+		if by, err := s.Signer(digest); err != nil || by != crypto.PubkeyToAddress(k.Account(contracts.SMT).PublicKey) {
+			t.Errorf("signed by %s: %v", by, err)
+		}
+	}
+}
+
 // What must never change, because keys of trades that are under way hang on it.
 // The values are our own, of the mnemonic of BIP-84.
 func TestOurPathsStay(t *testing.T) {
@@ -120,6 +139,7 @@ func TestOurPathsStay(t *testing.T) {
 	got := fmt.Sprintln(hex.EncodeToString(k.identity.PubKey().SerializeCompressed()))
 	for _, n := range []uint64{0, 1, 1_764_000_000_000, 1<<64 - 1} {
 		got += fmt.Sprintln(n, k.Secret(n).Hash())
+		got += fmt.Sprintln(n, "invoice", k.InvoiceSecret(n).Hash())
 		for _, c := range contracts.Chains {
 			got += fmt.Sprintln(n, c, hex.EncodeToString(k.SwapKey(c, n).PubKey().SerializeCompressed()))
 		}
