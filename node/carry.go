@@ -157,7 +157,7 @@ func (c *carrier) over(ctx context.Context, j *job) bool {
 func (c *carrier) wanted(ctx context.Context) (all []channel.Order, err error) {
 	var calls []channel.Call
 	var now channel.Now
-	if err := c.node.look(ctx, func(l *ledger.Ledger) { calls, now = l.Calls(c.chain), l.Now(c.chain) }); err != nil {
+	if err := c.node.Look(ctx, func(l *ledger.Ledger) { calls, now = l.Calls(c.chain), l.Now(c.chain) }); err != nil {
 		return nil, err
 	}
 	at, registry := c.at.Channels()

@@ -313,8 +313,3 @@ func (n *Node) do(ctx context.Context, e ledger.Event) error {
 	}
 	return c.errs[0]
 }
-
-// look runs f in the loop, which owns the ledger.
-func (n *Node) look(ctx context.Context, f func(*ledger.Ledger)) error {
-	return n.post(ctx, &call{look: f})
-}

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,13 +13,8 @@ import (
 	"photon/node/message"
 )
 
-// Why the node refuses what our user asks.
-var (
-	ErrChain   = errors.New("no such chain")
-	ErrPartner = errors.New("not a partner for a channel")
-	ErrWindow  = errors.New("settle window too short or too long")
-	ErrUnknown = errors.New("nothing known under this id")
-)
+// ErrUnknown is the answer to whoever asks for a payment that never was.
+var ErrUnknown = errors.New("nothing known under this id")
 
 // The contract's bounds of a settle window, in blocks.
 const (
@@ -30,23 +24,23 @@ const (
 
 // Open opens a channel with partner and puts amount into it, by one transaction. The
 // same id never makes another. It returns once that is stored and on its way; the
-// channel is there when the chain has confirmed it. Errors: ErrChain, ErrPartner,
-// ErrWindow, ledger.ErrStale, channel.ErrShort, why the contract would refuse it.
+// channel is there when the chain has confirmed it. Errors: contracts.ErrChain,
+// channel.ErrPartner, channel.ErrWindow, ledger.ErrStale, channel.ErrShort, why the contract would refuse it.
 func (n *Node) Open(ctx context.Context, id contracts.Hash, asset contracts.Asset, partner contracts.Address, window uint64, amount contracts.Amount) ([]channel.Tx, error) {
 	c, err := n.fresh(ctx, asset.Chain)
 	if err != nil {
 		return nil, err
 	}
 	if partner == n.Ledger.Self || partner == (contracts.Address{}) {
-		return nil, fmt.Errorf("%w: %s", ErrPartner, partner)
+		return nil, fmt.Errorf("%w: %s", channel.ErrPartner, partner)
 	}
 	if window < minWindow || window > maxWindow {
-		return nil, fmt.Errorf("%w: %d blocks, from %d to %d", ErrWindow, window, minWindow, maxWindow)
+		return nil, fmt.Errorf("%w: %d blocks, from %d to %d", channel.ErrWindow, window, minWindow, maxWindow)
 	}
 	at, _ := c.at.Channels()
 	data, value := contracts.OpenCall(asset.Token, partner, window, amount)
 	n.Peer.Trust(partner, true) // he may have much to say before the chain has told of the channel
-	return c.order(ctx, channel.Order{ID: id, To: at.At, Data: data, Value: value, Token: asset.Token, Spends: amount})
+	return c.order(ctx, payInto(id, at, asset.Token, amount, data, value))
 }
 
 // Deposit adds amount to what we have in a channel. Errors: as Open, and
@@ -68,18 +62,27 @@ func (n *Node) Deposit(ctx context.Context, id, key contracts.Hash, amount contr
 	}
 	at, _ := c.at.Channels()
 	data, value := contracts.DepositCall(v.Name, v.First, amount)
-	return c.order(ctx, channel.Order{ID: id, To: at.At, Data: data, Value: value, Token: v.Name.Token, Spends: amount})
+	return c.order(ctx, payInto(id, at, v.Name.Token, amount, data, value))
 }
 
-// fresh is the carrier of a chain whose newest block is not old. Errors: ErrChain,
-// ledger.ErrStale.
+// payInto is an order that puts amount of a token, or of the coin, into a channel.
+func payInto(id contracts.Hash, at contracts.Channels, token contracts.Address, amount contracts.Amount, data []byte, value contracts.Amount) channel.Order {
+	o := channel.Order{ID: id, To: at.At, Data: data, Value: value}
+	if token != (contracts.Address{}) {
+		o.Token, o.Spends = token, amount
+	}
+	return o
+}
+
+// fresh is the carrier of a chain whose newest block is not old. Errors:
+// contracts.ErrChain, ledger.ErrStale.
 func (n *Node) fresh(ctx context.Context, chain contracts.Chain) (*carrier, error) {
 	c := n.carries[chain]
 	if c == nil {
-		return nil, fmt.Errorf("%w: %s", ErrChain, chain)
+		return nil, fmt.Errorf("%w: %s has no channels here", contracts.ErrChain, chain)
 	}
 	var old error
-	if err := n.look(ctx, func(l *ledger.Ledger) { old = l.Fresh(chain) }); err != nil {
+	if err := n.Look(ctx, func(l *ledger.Ledger) { old = l.Fresh(chain) }); err != nil {
 		return nil, err
 	}
 	return c, old
@@ -105,17 +108,22 @@ func (n *Node) wish(ctx context.Context, key contracts.Hash, within uint64, w ch
 		return err
 	}
 	var now channel.Now
-	if err := n.look(ctx, func(l *ledger.Ledger) { now = l.Now(v.Chain) }); err != nil {
+	if err := n.Look(ctx, func(l *ledger.Ledger) { now = l.Now(v.Chain) }); err != nil {
 		return err
 	}
 	w.Until = now.Height + within
 	return n.do(ctx, ledger.Want{Channel: key, Wish: w})
 }
 
+// Look runs f in the loop, which owns the ledger: f must neither wait nor keep it.
+func (n *Node) Look(ctx context.Context, f func(*ledger.Ledger)) error {
+	return n.post(ctx, &call{look: f})
+}
+
 // Channel is the channel with this key. Errors: ledger.ErrChannel.
 func (n *Node) Channel(ctx context.Context, key contracts.Hash) (c channel.Channel, err error) {
 	known := false
-	if err := n.look(ctx, func(l *ledger.Ledger) { c, known = l.Channel(key) }); err != nil {
+	if err := n.Look(ctx, func(l *ledger.Ledger) { c, known = l.Channel(key) }); err != nil {
 		return c, err
 	}
 	if !known {
@@ -126,7 +134,7 @@ func (n *Node) Channel(ctx context.Context, key contracts.Hash) (c channel.Chann
 
 // Channels are all that are not settled, in the order of their opening.
 func (n *Node) Channels(ctx context.Context) (all []channel.Channel, err error) {
-	err = n.look(ctx, func(l *ledger.Ledger) { all = l.Channels() })
+	err = n.Look(ctx, func(l *ledger.Ledger) { all = l.Channels() })
 	return all, err
 }
 
@@ -208,7 +216,7 @@ func (n *Node) unwait(id contracts.Hash, over chan ledger.Payment) {
 // Payment is one of ours, at rest or not. Errors: ErrUnknown.
 func (n *Node) Payment(ctx context.Context, id contracts.Hash) (p ledger.Payment, err error) {
 	known := false
-	if err := n.look(ctx, func(l *ledger.Ledger) { p, known = underWay(l, id) }); err != nil {
+	if err := n.Look(ctx, func(l *ledger.Ledger) { p, known = underWay(l, id) }); err != nil {
 		return p, err
 	}
 	if known {
@@ -274,7 +282,7 @@ func (n *Node) Release(ctx context.Context, s contracts.Secret) error {
 func (n *Node) ReleaseOwn(ctx context.Context, hash contracts.Hash) error {
 	var d ledger.Demand
 	known := false
-	if err := n.look(ctx, func(l *ledger.Ledger) { d, known = l.Demand(hash) }); err != nil {
+	if err := n.Look(ctx, func(l *ledger.Ledger) { d, known = l.Demand(hash) }); err != nil {
 		return err
 	}
 	if !known || d.Number == 0 {
@@ -348,9 +356,4 @@ func (n *Node) told(err error) error {
 		return nil
 	}
 	return err
-}
-
-// OrderID makes an order's id of the key under which our user asked for it.
-func OrderID(kind, key string) contracts.Hash {
-	return sha256.Sum256([]byte("order\x00" + kind + "\x00" + key))
 }

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"crypto/sha256"
 	"errors"
 
 	"photon/contracts"
@@ -36,6 +37,12 @@ type Order struct {
 	Spends   contracts.Amount  // of Token, which To must be allowed to take first
 	Deadline uint64            // block by which it must be mined; 0 is none
 	Stake    contracts.Amount  // of the coin: no more is paid for it in fees; zero is no limit
+}
+
+// OrderID makes an order's id of what is done and the key under which our user asked
+// for it.
+func OrderID(kind, key string) contracts.Hash {
+	return sha256.Sum256([]byte("order\x00" + kind + "\x00" + key))
 }
 
 // A Tx is a signed transaction that carries out an order.

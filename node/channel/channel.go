@@ -47,6 +47,8 @@ var (
 	ErrBusy      = errors.New("a withdrawal or an ending is under way")
 	ErrFrozen    = errors.New("channel is frozen")
 	ErrEvent     = errors.New("not an event of this channel")
+	ErrPartner   = errors.New("not a partner for a channel")
+	ErrWindow    = errors.New("settle window too short or too long")
 )
 
 // Status is as the chain has it.
