@@ -210,11 +210,11 @@ func lookOf(p api.ListBoardParams) (look, error) {
 }
 
 // said is what a caller said, or nothing.
-func said(p *string) string {
-	if p == nil {
-		return ""
+func said[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
 	}
-	return *p
+	return v
 }
 
 // has reports whether an If-None-Match names tag. Source: RFC 9110, 13.1.2.

@@ -111,18 +111,28 @@ func (c *Client) Swaps(ctx context.Context, q Query) (api.Swaps, error) {
 
 // SwapsCSV writes one page of swaps as CSV.
 func (c *Client) SwapsCSV(ctx context.Context, q Query, to io.Writer) error {
-	body, err := opened(c.api.ListSwaps(ctx, q.params(), func(_ context.Context, r *http.Request) error {
-		r.Header.Set("Accept", "text/csv")
-		return nil
-	}))
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	if _, err := io.Copy(to, body); err != nil {
-		return fmt.Errorf("web: read csv: %w", err)
-	}
+	return table(to)(c.api.ListSwaps(ctx, q.params(), inCSV))
+}
+
+// inCSV asks for a table.
+func inCSV(_ context.Context, r *http.Request) error {
+	r.Header.Set("Accept", "text/csv")
 	return nil
+}
+
+// table writes a good answer as it came.
+func table(to io.Writer) func(*http.Response, error) error {
+	return func(r *http.Response, err error) error {
+		body, err := opened(r, err)
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		if _, err := io.Copy(to, body); err != nil {
+			return fmt.Errorf("web: read csv: %w", err)
+		}
+		return nil
+	}
 }
 
 // Swap returns one swap with its transactions.

@@ -11,12 +11,15 @@ import (
 	"photon/web/api"
 )
 
+// A column of a table has a name, and a cell for each thing.
+type column[T any] struct {
+	name  string
+	value func(T) string
+}
+
 // swapColumns are the columns of a list of swaps as CSV. A column is never
 // renamed or moved; new ones come at the end.
-var swapColumns = []struct {
-	name  string
-	value func(api.Swap) string
-}{
+var swapColumns = []column[api.Swap]{
 	{"id", func(s api.Swap) string { return s.Id.String() }},
 	{"start", func(s api.Swap) string { return strconv.FormatUint(s.Start, 10) }},
 	{"role", func(s api.Swap) string { return string(s.Role) }},
@@ -35,20 +38,35 @@ var swapColumns = []struct {
 	{"reason", func(s api.Swap) string { return s.Reason }},
 }
 
-// swapsCSV writes swaps as a table with a line of names.
-func swapsCSV(swaps []api.Swap) ([]byte, error) {
+// paymentColumns are those of a list of payments, under the same rule.
+var paymentColumns = []column[api.Payment]{
+	{"id", func(p api.Payment) string { return p.Id.String() }},
+	{"made", func(p api.Payment) string { return strconv.FormatUint(p.Made, 10) }},
+	{"ended", func(p api.Payment) string { return strconv.FormatUint(p.Ended, 10) }},
+	{"way", func(p api.Payment) string { return string(p.Way) }},
+	{"status", func(p api.Payment) string { return string(p.Status) }},
+	{"partner", func(p api.Payment) string { return p.Partner }},
+	{"asset", func(p api.Payment) string { return p.Asset.String() }},
+	{"amount", func(p api.Payment) string { return p.Amount.String() }},
+	{"fee", func(p api.Payment) string { return p.Fee.String() }},
+	{"reason", func(p api.Payment) string { return p.Reason }},
+	{"text", func(p api.Payment) string { return p.Text }},
+}
+
+// asCSV writes things as a table with a line of names.
+func asCSV[T any](columns []column[T], all []T) ([]byte, error) {
 	var table bytes.Buffer
 	w := csv.NewWriter(&table)
 	w.UseCRLF = true // RFC 4180
-	line := make([]string, len(swapColumns))
-	for i, c := range swapColumns {
+	line := make([]string, len(columns))
+	for i, c := range columns {
 		line[i] = c.name
 	}
 	lines := [][]string{line}
-	for _, s := range swaps {
-		line := make([]string, len(swapColumns))
-		for i, c := range swapColumns {
-			line[i] = harmless(c.value(s))
+	for _, v := range all {
+		line := make([]string, len(columns))
+		for i, c := range columns {
+			line[i] = harmless(c.value(v))
 		}
 		lines = append(lines, line)
 	}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"time"
 
-	"photon/swap/trade"
 	"photon/web/api"
 )
 
@@ -119,7 +118,11 @@ func (s stream) render(b batch) []byte {
 }
 
 // viewNotice is a notice as callers see it.
-func viewNotice(n trade.Notice) api.Event {
+func viewNotice(told notice) api.Event {
+	if p := told.payment; p != nil {
+		return api.Event{Kind: string(p.Kind), Id: &p.ID, Text: p.Text}
+	}
+	n := told.trade
 	e := api.Event{Kind: n.Kind, Chain: n.Chain, Head: n.Head, Text: n.Text}
 	if n.Trade != nil {
 		swap := viewSwap(*n.Trade)

@@ -208,7 +208,7 @@ func TestRingForgets(t *testing.T) {
 	if b := f.at(1); !b.lost || len(b.notices) != 0 {
 		t.Errorf("one too late: %+v", b)
 	}
-	if b := f.at(2); b.lost || len(b.notices) != 3 || b.notices[0].Text != "number 2" || b.notices[2].Text != "number 4" {
+	if b := f.at(2); b.lost || len(b.notices) != 3 || b.notices[0].trade.Text != "number 2" || b.notices[2].trade.Text != "number 4" {
 		t.Errorf("just in time: %+v", b)
 	}
 	if b := f.at(5); b.lost || len(b.notices) != 0 {
@@ -226,8 +226,8 @@ func TestPublishCopies(t *testing.T) {
 	f.Publish(trade.Notice{Kind: "trade", Trade: &tr, Head: &head})
 	tr.Status, head.Height = trade.Stranded, 6
 	n := f.at(0).notices[0]
-	if n.Trade.Status != trade.Locking || n.Head.Height != 5 {
-		t.Errorf("%v %v", n.Trade.Status, n.Head)
+	if n.trade.Trade.Status != trade.Locking || n.trade.Head.Height != 5 {
+		t.Errorf("%v %v", n.trade.Trade.Status, n.trade.Head)
 	}
 	f.Close()
 	f.Close()

@@ -261,6 +261,13 @@ func (d *desk) Connect(_ context.Context, address string) (string, error) {
 	return "them", nil
 }
 
+func (d *desk) Account(_ context.Context, identity string) (contracts.Address, error) {
+	if identity == "us" {
+		return us, nil
+	}
+	return them, nil
+}
+
 // A purse is a wallet in memory.
 type purse struct {
 	chain contracts.Chain
@@ -314,9 +321,10 @@ func exampleTrade(number uint64) trade.Trade {
 // newTest is a server over a desk with what the log got.
 func newTest(t testing.TB, change ...func(*Config)) (*server, *desk, *strings.Builder) {
 	t.Helper()
-	d, log := newDesk(), &strings.Builder{}
+	d, till, log := newDesk(), newTill(), &strings.Builder{}
 	c := Config{
 		Maker: d, Taker: d, Book: d, Status: d, Peers: d, Feed: NewFeed(8),
+		Channels: till, Payer: till, Archive: till,
 		Wallets: map[contracts.Chain]Wallet{contracts.BTC: purse{chain: contracts.BTC}, contracts.ETH: purse{chain: contracts.ETH}},
 		Tokens:  []contracts.Asset{{Chain: contracts.ETH, Token: contracts.Address{0xdd}}},
 		Version: "0.1", Realm: "dev", Features: []string{"swap"}, Token: testToken, Hosts: []string{"photon.example"},

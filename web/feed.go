@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"photon/node/ledger"
 	"photon/swap/trade"
 )
 
@@ -18,7 +19,7 @@ type Feed struct {
 	run string // names this run: places of another mean nothing here
 
 	mu     sync.Mutex
-	ring   []trade.Notice
+	ring   []notice
 	next   uint64        // number of the next notice; the first is 0
 	more   chan struct{} // closed when there is more
 	closed bool
@@ -28,8 +29,14 @@ type Feed struct {
 func NewFeed(size int) *Feed {
 	return &Feed{
 		run:  strconv.FormatInt(time.Now().UnixNano(), 36),
-		ring: make([]trade.Notice, max(size, 1)), more: make(chan struct{}),
+		ring: make([]notice, max(size, 1)), more: make(chan struct{}),
 	}
+}
+
+// A notice is of the desk, or of the payment node.
+type notice struct {
+	trade   trade.Notice
+	payment *ledger.Notice
 }
 
 // Publish tells every reader. The notice is copied; what its trade and head point
@@ -43,6 +50,13 @@ func (f *Feed) Publish(n trade.Notice) {
 		h := *n.Head
 		n.Head = &h
 	}
+	f.put(notice{trade: n})
+}
+
+// PublishPayment tells every reader what the payment node tells.
+func (f *Feed) PublishPayment(n ledger.Notice) { f.put(notice{payment: &n}) }
+
+func (f *Feed) put(n notice) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -67,7 +81,7 @@ func (f *Feed) Close() {
 // A batch is what a reader finds at its place.
 type batch struct {
 	first   uint64 // number of notices[0]
-	notices []trade.Notice
+	notices []notice
 	more    <-chan struct{} // closed when there is more
 	lost    bool            // notices from the place on have left the ring
 	closed  bool

@@ -58,6 +58,10 @@ func (s served) POST(path string, handlers ...gin.HandlerFunc) gin.IRoutes {
 	return s.register(http.MethodPost, path, handlers)
 }
 
+func (s served) PUT(path string, handlers ...gin.HandlerFunc) gin.IRoutes {
+	return s.register(http.MethodPut, path, handlers)
+}
+
 func (s served) DELETE(path string, handlers ...gin.HandlerFunc) gin.IRoutes {
 	return s.register(http.MethodDelete, path, handlers)
 }
@@ -187,6 +191,18 @@ func (s *server) singly(f api.StrictHandlerFunc, operation string) api.StrictHan
 		case api.LeaveSwapRequestObject:
 			key, body = r.Params.IdempotencyKey, r.Id
 		case api.SendFundsRequestObject:
+			key, body = r.Params.IdempotencyKey, r.Body
+		case api.OpenChannelRequestObject:
+			key, body = r.Params.IdempotencyKey, r.Body
+		case api.DepositChannelRequestObject:
+			key, body = r.Params.IdempotencyKey, []any{r.Id, r.Body}
+		case api.WithdrawChannelRequestObject:
+			key, body = r.Params.IdempotencyKey, []any{r.Id, r.Body}
+		case api.CloseChannelRequestObject:
+			key, body = r.Params.IdempotencyKey, []any{r.Id, r.Body}
+		case api.PayRequestObject:
+			key, body = r.Params.IdempotencyKey, r.Body
+		case api.MakeInvoiceRequestObject:
 			key, body = r.Params.IdempotencyKey, r.Body
 		default:
 			return f(c, request)

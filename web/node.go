@@ -34,8 +34,12 @@ func (s *server) ShowInfo(ctx context.Context, _ api.ShowInfoRequestObject) (api
 	if err != nil {
 		return nil, err
 	}
+	account, err := s.Peers.Account(ctx, s.Peers.Self())
+	if err != nil {
+		return nil, err
+	}
 	info := api.ShowInfo200JSONResponse{
-		Version: s.Version, Realm: s.Realm, Mode: api.InfoMode(s.Status.Mode()), Identity: s.Peers.Self(),
+		Version: s.Version, Realm: s.Realm, Mode: api.InfoMode(s.Status.Mode()), Identity: s.Peers.Self(), Account: account.Hex(),
 		Features: append([]string{}, s.Features...), Addresses: append([]string{}, s.Peers.Addresses()...),
 		Heads: []api.ChainHead{},
 	}

@@ -66,7 +66,11 @@ func (s *server) ConnectPeer(ctx context.Context, r api.ConnectPeerRequestObject
 	if err != nil {
 		return nil, ofPeer(err)
 	}
-	return api.ConnectPeer200JSONResponse{Identity: identity}, nil
+	account, err := s.Peers.Account(ctx, identity)
+	if err != nil {
+		return nil, ofPeer(err)
+	}
+	return api.ConnectPeer200JSONResponse{Identity: identity, Account: account.Hex()}, nil
 }
 
 // FetchOffers asks another node for its offers.

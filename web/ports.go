@@ -4,6 +4,9 @@ import (
 	"context"
 
 	"photon/contracts"
+	"photon/node/channel"
+	"photon/node/ledger"
+	"photon/node/message"
 	"photon/swap/trade"
 )
 
@@ -89,4 +92,56 @@ type Peers interface {
 	Addresses() []string
 	// Connect reaches a node at an address and returns its identity.
 	Connect(ctx context.Context, address string) (string, error)
+	// Account returns the account that a node has proved to speak for; of our own
+	// identity ours.
+	Account(ctx context.Context, identity string) (contracts.Address, error)
+}
+
+// Channels are the payment channels of a node. In the house: the payment node.
+type Channels interface {
+	// Look runs f while nothing changes: f neither waits nor keeps the ledger.
+	Look(ctx context.Context, f func(*ledger.Ledger)) error
+	// Open opens a channel with an amount in it. The same id again gives the
+	// transactions that were made. Errors: contracts.ErrChain, channel.ErrPartner,
+	// channel.ErrWindow, channel.ErrShort, ledger.ErrStale, why the chain refuses.
+	Open(ctx context.Context, id contracts.Hash, asset contracts.Asset, partner contracts.Address, window uint64, amount contracts.Amount) ([]channel.Tx, error)
+	// Deposit adds to what we have in a channel. The same id again gives the
+	// transactions that were made. Errors: as Open, and ledger.ErrChannel,
+	// channel.ErrStatus, channel.ErrAmount.
+	Deposit(ctx context.Context, id, key contracts.Hash, amount contracts.Amount) ([]channel.Tx, error)
+	// Withdraw wishes to take amount out, and Close to end a channel, for so many
+	// blocks. Errors: those of ledger.Want.
+	Withdraw(ctx context.Context, id, key contracts.Hash, amount contracts.Amount, within uint64) error
+	Close(ctx context.Context, id, key contracts.Hash, within uint64, alone bool) error
+	// SetFee says what we ask in a channel. Errors: those of ledger.SetFee.
+	SetFee(context.Context, ledger.Fee) error
+}
+
+// A Payer pays, and is paid by invoices. In the house: as Channels.
+type Payer interface {
+	// Pay begins a payment; the same may be begun again. Errors: those of ledger.Pay.
+	Pay(context.Context, ledger.Pay) error
+	// Invoice makes and signs an invoice. With a hash its secret is somebody else's.
+	// Errors: those of ledger.Request.
+	Invoice(ctx context.Context, asset contracts.Asset, amount contracts.Amount, text string, expiry uint64, hold bool, hash contracts.Hash) (message.Invoice, error)
+	// Release shows the secret of an invoice that was held, ReleaseOwn that of one
+	// whose secret is ours. Errors: message.ErrInvoice.
+	Release(context.Context, contracts.Secret) error
+	ReleaseOwn(ctx context.Context, hash contracts.Hash) error
+	// Cancel withdraws an invoice. Errors: message.ErrInvoice.
+	Cancel(ctx context.Context, hash contracts.Hash) error
+}
+
+// An Archive is all that a payment node has stored. In the house: adapters/store.
+type Archive interface {
+	// Channels returns those that are not settled, or all, oldest first.
+	Channels(ctx context.Context, all bool) ([]channel.Channel, error)
+	// Payment returns one that we made, or got, and whether there is one.
+	Payment(ctx context.Context, id contracts.Hash, ours bool) (ledger.Payment, bool, error)
+	// Payments and Demands return a page, newest first, and what comes after it: 0
+	// when there are no more.
+	Payments(context.Context, ledger.Filter) ([]ledger.Payment, int64, error)
+	Demands(context.Context, ledger.Filter) ([]ledger.Demand, int64, error)
+	// Demand returns the invoice of ours with this hash, and whether there is one.
+	Demand(ctx context.Context, hash contracts.Hash) (ledger.Demand, bool, error)
 }

@@ -8,6 +8,9 @@ import (
 	"net/http"
 
 	"photon/contracts"
+	"photon/node/channel"
+	"photon/node/ledger"
+	"photon/node/message"
 	"photon/swap/trade"
 	"photon/web/api"
 )
@@ -15,19 +18,21 @@ import (
 // Why the API itself refuses a request. Each is wrapped with the figures that
 // decided it.
 var (
-	errInvalid   = errors.New("the request is not as the document says")
-	errToken     = errors.New("no token, or not this node's")
-	errHost      = errors.New("not asked under this name")
-	errOrigin    = errors.New("not asked from a page of another host")
-	errRoute     = errors.New("nothing is here")
-	errMethod    = errors.New("not with this method")
-	errLarge     = errors.New("the body is too large")
-	errMedia     = errors.New("the body is not plain JSON")
-	errNoChain   = errors.New("this node has no such chain")
-	errKeyReused = errors.New("the key was used for another request")
-	errBusy      = errors.New("too many at once")
-	errNotReady  = errors.New("not ready")
-	errPeer      = errors.New("the other node does not answer")
+	errInvalid     = errors.New("the request is not as the document says")
+	errToken       = errors.New("no token, or not this node's")
+	errHost        = errors.New("not asked under this name")
+	errOrigin      = errors.New("not asked from a page of another host")
+	errRoute       = errors.New("nothing is here")
+	errMethod      = errors.New("not with this method")
+	errLarge       = errors.New("the body is too large")
+	errMedia       = errors.New("the body is not plain JSON")
+	errNoChain     = errors.New("this node has no such chain")
+	errKeyReused   = errors.New("the key was used for another request")
+	errBusy        = errors.New("too many at once")
+	errNotReady    = errors.New("not ready")
+	errPeer        = errors.New("the other node does not answer")
+	errWrongSecret = errors.New("not the secret of this invoice")
+	errChain       = errors.New("the chain refuses it or does not answer")
 )
 
 // refusals gives every error that a caller can cause its status, code and
@@ -79,6 +84,29 @@ var refusals = []struct {
 	{trade.ErrConflict, http.StatusConflict, "conflict", "Changed by another"},
 	{trade.ErrSecret, http.StatusConflict, "secret", "Not the secret of this swap"},
 
+	{ledger.ErrChannel, http.StatusNotFound, "no_such_channel", "There is no such channel"},
+	{ledger.ErrPayment, http.StatusUnprocessableEntity, "payment", "Not a payment that can be made"},
+	{ledger.ErrReused, http.StatusConflict, "id_reused", "The same id stands for another payment"},
+	{ledger.ErrNoRoute, http.StatusConflict, "no_route", "There is no way to the payee"},
+	{ledger.ErrFee, http.StatusConflict, "max_fee", "Every way costs more than the limit"},
+	{ledger.ErrStale, http.StatusConflict, "stale", "The node's view of the chain is too old"},
+	{ledger.ErrOffline, http.StatusConflict, "offline", "The partner is not there"},
+	{ledger.ErrFull, http.StatusConflict, "payments_full", "Too many payments or invoices are under way"},
+	{message.ErrInvoice, http.StatusUnprocessableEntity, "invoice", "Not an invoice that can be paid"},
+	{channel.ErrPartner, http.StatusUnprocessableEntity, "partner", "Not a partner for a channel"},
+	{channel.ErrWindow, http.StatusUnprocessableEntity, "window", "The settle window is too short or too long"},
+	{channel.ErrAmount, http.StatusUnprocessableEntity, "no_amount", "Nothing is no amount"},
+	{channel.ErrStatus, http.StatusConflict, "channel_status", "Not possible in the channel's status"},
+	{channel.ErrShort, http.StatusConflict, "channel_short", "Not enough in the channel"},
+	{channel.ErrBusy, http.StatusConflict, "channel_busy", "A withdrawal or a closing is under way"},
+	{channel.ErrFrozen, http.StatusConflict, "channel_frozen", "The channel is frozen"},
+	{message.ErrPoints, http.StatusUnprocessableEntity, "curve_points", "A curve has 2 to 64 points"},
+	{message.ErrUnsorted, http.StatusUnprocessableEntity, "curve_order", "The balances of a curve must rise"},
+	{message.ErrTooLarge, http.StatusUnprocessableEntity, "fee_too_large", "A fee is beyond 128 bits"},
+	{message.ErrImbalance, http.StatusUnprocessableEntity, "fee_imbalance", "The imbalance fee is too high"},
+
+	{errWrongSecret, http.StatusUnprocessableEntity, "wrong_secret", "Not the secret of this invoice"},
+	{errChain, http.StatusBadGateway, "chain_refuses", "The chain refuses it or does not answer"},
 	{errPeer, http.StatusBadGateway, "peer", "The other node does not answer"},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout", "It took too long"},
 }

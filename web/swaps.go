@@ -34,7 +34,7 @@ func (s *server) ListSwaps(ctx context.Context, r api.ListSwapsRequestObject) (a
 		headers.Link += fmt.Sprintf(", <%s>; rel=\"next\"", query.address())
 	}
 	if wantsCSV(ctx) {
-		table, err := swapsCSV(swaps)
+		table, err := asCSV(swapColumns, swaps)
 		if err != nil {
 			return nil, err
 		}

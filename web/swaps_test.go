@@ -276,7 +276,7 @@ func TestAccept(t *testing.T) {
 func TestCSVIsHarmless(t *testing.T) {
 	tr := exampleTrade(1)
 	tr.Partner, tr.Reason = `=HYPERLINK("http://evil.example")`, "+1,\"2\"\r\n-3"
-	table, err := swapsCSV([]api.Swap{viewSwap(tr)})
+	table, err := asCSV(swapColumns, []api.Swap{viewSwap(tr)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,10 @@ type Config struct {
 	Peers   Peers
 	Feed    *Feed
 
+	Channels Channels
+	Payer    Payer
+	Archive  Archive
+
 	Tokens   []contracts.Asset // whose balances are shown beside the coins
 	Version  string            // of the program
 	Realm    string            // which networks: "main", "test", "dev"
@@ -43,7 +47,7 @@ func (c Config) validate() error {
 	var errs []error
 	for name, missing := range map[string]bool{
 		"Maker": c.Maker == nil, "Taker": c.Taker == nil, "Book": c.Book == nil, "Status": c.Status == nil,
-		"Peers": c.Peers == nil, "Feed": c.Feed == nil, "Metrics": c.Metrics == nil, "Log": c.Log == nil,
+		"Channels": c.Channels == nil, "Payer": c.Payer == nil, "Archive": c.Archive == nil, "Peers": c.Peers == nil, "Feed": c.Feed == nil, "Metrics": c.Metrics == nil, "Log": c.Log == nil,
 	} {
 		if missing {
 			errs = append(errs, fmt.Errorf("web: config without %s", name))

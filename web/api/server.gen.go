@@ -12,12 +12,33 @@ import (
 	"net/http"
 
 	"photon/contracts"
+	"photon/node/channel"
+	"photon/node/ledger"
+	"photon/node/message"
 	"photon/swap/trade"
 
 	"github.com/gin-gonic/gin"
 	"github.com/gin-gonic/gin/binding"
 	"github.com/oapi-codegen/runtime"
 )
+
+// Defines values for AccordKind.
+const (
+	AccordKindEnd      AccordKind = "end"
+	AccordKindWithdraw AccordKind = "withdraw"
+)
+
+// Valid indicates whether the value is a known member of the AccordKind enum.
+func (e AccordKind) Valid() bool {
+	switch e {
+	case AccordKindEnd:
+		return true
+	case AccordKindWithdraw:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for HealthStatus.
 const (
@@ -49,6 +70,72 @@ func (e InfoMode) Valid() bool {
 	case InfoModeReadOnly:
 		return true
 	case InfoModeRefundOnly:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MoveActor.
+const (
+	MoveActorBoth MoveActor = "both"
+	MoveActorThem MoveActor = "them"
+	MoveActorYou  MoveActor = "you"
+)
+
+// Valid indicates whether the value is a known member of the MoveActor enum.
+func (e MoveActor) Valid() bool {
+	switch e {
+	case MoveActorBoth:
+		return true
+	case MoveActorThem:
+		return true
+	case MoveActorYou:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MoveStep.
+const (
+	MoveStepAgree         MoveStep = "agree"
+	MoveStepClose         MoveStep = "close"
+	MoveStepCloseTogether MoveStep = "close_together"
+	MoveStepFinish        MoveStep = "finish"
+	MoveStepOpenLock      MoveStep = "open_lock"
+	MoveStepPunish        MoveStep = "punish"
+	MoveStepRegister      MoveStep = "register"
+	MoveStepSettle        MoveStep = "settle"
+	MoveStepUnlock        MoveStep = "unlock"
+	MoveStepUpdate        MoveStep = "update"
+	MoveStepWithdraw      MoveStep = "withdraw"
+)
+
+// Valid indicates whether the value is a known member of the MoveStep enum.
+func (e MoveStep) Valid() bool {
+	switch e {
+	case MoveStepAgree:
+		return true
+	case MoveStepClose:
+		return true
+	case MoveStepCloseTogether:
+		return true
+	case MoveStepFinish:
+		return true
+	case MoveStepOpenLock:
+		return true
+	case MoveStepPunish:
+		return true
+	case MoveStepRegister:
+		return true
+	case MoveStepSettle:
+		return true
+	case MoveStepUnlock:
+		return true
+	case MoveStepUpdate:
+		return true
+	case MoveStepWithdraw:
 		return true
 	default:
 		return false
@@ -106,6 +193,24 @@ func (e NextStep) Valid() bool {
 	}
 }
 
+// Defines values for PaymentWay.
+const (
+	PaymentWayGot  PaymentWay = "got"
+	PaymentWaySent PaymentWay = "sent"
+)
+
+// Valid indicates whether the value is a known member of the PaymentWay enum.
+func (e PaymentWay) Valid() bool {
+	switch e {
+	case PaymentWayGot:
+		return true
+	case PaymentWaySent:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SwapLeave.
 const (
 	SwapLeaveCancel SwapLeave = "cancel"
@@ -126,6 +231,46 @@ func (e SwapLeave) Valid() bool {
 		return false
 	}
 }
+
+// Defines values for WishKind.
+const (
+	WishKindEnd      WishKind = "end"
+	WishKindWithdraw WishKind = "withdraw"
+)
+
+// Valid indicates whether the value is a known member of the WishKind enum.
+func (e WishKind) Valid() bool {
+	switch e {
+	case WishKindEnd:
+		return true
+	case WishKindWithdraw:
+		return true
+	default:
+		return false
+	}
+}
+
+// Accord A withdrawal or an ending that both sign
+type Accord struct {
+	// Agreed Both have signed, as far as we know
+	Agreed bool `json:"agreed"`
+
+	// Declined Why the partner does not agree; it is proposed anew
+	Declined string     `json:"declined,omitempty,omitzero"`
+	Kind     AccordKind `json:"kind"`
+
+	// Ours We proposed it
+	Ours bool `json:"ours"`
+
+	// Until Block; so long nothing else is said in the channel
+	Until Count `json:"until"`
+}
+
+// AccordKind defines model for Accord.Kind.
+type AccordKind string
+
+// Account An account on ETH and SMT
+type Account = string
 
 // Address defines model for Address.
 type Address struct {
@@ -184,6 +329,32 @@ type Balances struct {
 	Balances []Balance `json:"balances"`
 }
 
+// Bill defines model for Bill.
+type Bill struct {
+	// Amount Smallest units in decimal, at most 2^256-1
+	//
+	// Examples: 1500000
+	Amount Amount `json:"amount"`
+
+	// Asset A chain's coin, or a token there: `BTC`, `ETH`, `SMT:0x…`
+	Asset Asset `json:"asset"`
+
+	// Expires Unix seconds
+	Expires Time `json:"expires"`
+
+	// Hash Of a secret that somebody else has; without it the secret is ours
+	Hash *Hash `json:"hash,omitempty"`
+
+	// Hold The secret is shown, and so the money taken, only when you say so
+	Hold bool `json:"hold,omitempty,omitzero"`
+
+	// Text For the payer
+	Text string `json:"text,omitempty,omitzero"`
+}
+
+// Blocks defines model for Blocks.
+type Blocks = uint64
+
 // BoardPage defines model for BoardPage.
 type BoardPage struct {
 	// Next The `after` of the next page; absent on the last
@@ -198,6 +369,88 @@ type Chain = contracts.Chain
 type ChainHead struct {
 	Chain Chain `json:"chain"`
 	Head  Head  `json:"head"`
+}
+
+// Channel defines model for Channel.
+type Channel struct {
+	// Accord A withdrawal or an ending that both sign
+	Accord *Accord `json:"accord,omitempty"`
+
+	// Asset A chain's coin, or a token there: `BTC`, `ETH`, `SMT:0x…`
+	Asset Asset `json:"asset"`
+
+	// Behind We have lost data and wait for the partner to tell where we stood
+	Behind bool  `json:"behind,omitempty,omitzero"`
+	Chain  Chain `json:"chain"`
+
+	// Frozen The broken rule; nothing new is promised, the defence goes on
+	Frozen string `json:"frozen,omitempty,omitzero"`
+
+	// Height Newest block that we know; 0 when none
+	Height Count `json:"height"`
+
+	// Id Its key
+	Id Hash `json:"id"`
+
+	// LockedIn What the partner has promised
+	//
+	// Examples: 1500000
+	LockedIn Amount `json:"locked_in"`
+
+	// LockedOut What we have promised
+	//
+	// Examples: 1500000
+	LockedOut Amount `json:"locked_out"`
+
+	// Next Who moves next in a channel, with what, and by when
+	Next *Move `json:"next,omitempty"`
+
+	// Ours What we have, with what we have locked; once it is settled, what we were paid
+	//
+	// Examples: 1500000
+	Ours Amount `json:"ours"`
+
+	// Partner An account on ETH and SMT
+	Partner Account `json:"partner"`
+
+	// Receivable What the partner could send now
+	//
+	// Examples: 1500000
+	Receivable Amount `json:"receivable"`
+
+	// Sendable What we could send now
+	//
+	// Examples: 1500000
+	Sendable Amount         `json:"sendable"`
+	Status   channel.Status `json:"status"`
+
+	// Theirs The same of the partner
+	//
+	// Examples: 1500000
+	Theirs Amount `json:"theirs"`
+
+	// There The partner's node can be reached
+	There bool `json:"there"`
+
+	// Window Blocks
+	Window Count `json:"window"`
+
+	// Wish What we want done with a channel
+	Wish *Wish `json:"wish,omitempty"`
+}
+
+// Channels defines model for Channels.
+type Channels struct {
+	Channels []Channel `json:"channels"`
+}
+
+// Close defines model for Close.
+type Close struct {
+	// Alone Without asking the partner
+	Alone bool `json:"alone,omitempty,omitzero"`
+
+	// Within After which it is closed alone if the partner has not agreed; without it 100
+	Within Blocks `json:"within,omitempty,omitzero"`
 }
 
 // Closing Whether the node may be stopped
@@ -217,6 +470,14 @@ type Connect struct {
 
 // Count defines model for Count.
 type Count = uint64
+
+// Deposit defines model for Deposit.
+type Deposit struct {
+	// Amount Smallest units in decimal, at most 2^256-1
+	//
+	// Examples: 1500000
+	Amount Amount `json:"amount"`
+}
 
 // Draft What a maker says of an offer; the node adds the rest and signs
 type Draft struct {
@@ -281,7 +542,10 @@ type Event struct {
 	Chain Chain `json:"chain,omitempty,omitzero"`
 	Head  *Head `json:"head,omitempty"`
 
-	// Kind `trade`, `head`, `offer`, `alarm`
+	// Id Of what an event of payments is about
+	Id *Hash `json:"id,omitempty"`
+
+	// Kind `trade`, `head`, `offer`, `alarm`; of payments `got` (a payment), `held` (an invoice), `moved` (a channel was opened, closed or settled), `wish` (a withdrawal or closing that will not be), `passed` (a payment of others)
 	Kind string `json:"kind"`
 	Swap *Swap  `json:"swap,omitempty"`
 	Text string `json:"text,omitempty,omitzero"`
@@ -324,6 +588,9 @@ type Import struct {
 
 // Info defines model for Info.
 type Info struct {
+	// Account The node's own, on ETH and SMT
+	Account Account `json:"account"`
+
 	// Addresses Where other nodes reach this one
 	Addresses []string    `json:"addresses"`
 	Features  []string    `json:"features"`
@@ -338,6 +605,47 @@ type Info struct {
 
 // InfoMode defines model for Info.Mode.
 type InfoMode string
+
+// Invoice defines model for Invoice.
+type Invoice struct {
+	// Amount Smallest units in decimal, at most 2^256-1
+	//
+	// Examples: 1500000
+	Amount Amount `json:"amount"`
+
+	// Asset A chain's coin, or a token there: `BTC`, `ETH`, `SMT:0x…`
+	Asset Asset `json:"asset"`
+
+	// Expires Unix seconds
+	Expires Time `json:"expires"`
+
+	// Got Smallest units in decimal, at most 2^256-1
+	//
+	// Examples: 1500000
+	Got  Amount `json:"got"`
+	Hold bool   `json:"hold"`
+
+	// Id Its hash
+	Id Hash `json:"id"`
+
+	// Made Unix seconds
+	Made Time `json:"made"`
+
+	// Says To the payer
+	Says   string              `json:"says,omitempty,omitzero"`
+	Status ledger.DemandStatus `json:"status"`
+
+	// Text The signed invoice as one word to pass on; a payer's `invoice`
+	Text string `json:"text"`
+}
+
+// Invoices defines model for Invoices.
+type Invoices struct {
+	Invoices []Invoice `json:"invoices"`
+
+	// Next The `cursor` of the next page; absent on the last
+	Next string `json:"next,omitempty,omitzero"`
+}
 
 // Kind How a lock ended: redeemed by `secret`, refunded by `time`, or signed by `both`
 type Kind = trade.Kind
@@ -401,6 +709,24 @@ type Lock struct {
 	// Txid 32 bytes in hex
 	Txid Hash `json:"txid"`
 }
+
+// Move Who moves next in a channel, with what, and by when
+type Move struct {
+	Actor MoveActor `json:"actor"`
+
+	// By Block; absent when there is no deadline
+	By Count `json:"by,omitempty,omitzero"`
+
+	// From Block; absent when it can be done now
+	From Count    `json:"from,omitempty,omitzero"`
+	Step MoveStep `json:"step"`
+}
+
+// MoveActor defines model for Move.Actor.
+type MoveActor string
+
+// MoveStep defines model for Move.Step.
+type MoveStep string
 
 // Next Who moves next, with what, and by when
 type Next struct {
@@ -493,14 +819,125 @@ type Offers struct {
 	Offers []Offer `json:"offers"`
 }
 
+// Open defines model for Open.
+type Open struct {
+	// Amount What we put in; may be 0
+	//
+	// Examples: 1500000
+	Amount Amount `json:"amount"`
+
+	// Asset A chain's coin, or a token there: `BTC`, `ETH`, `SMT:0x…`
+	Asset Asset `json:"asset"`
+
+	// Partner An account on ETH and SMT
+	Partner Account `json:"partner"`
+
+	// Window Blocks that the partner has to answer when we close alone, from 90 to 100800; without it 600
+	Window Count `json:"window,omitempty,omitzero"`
+}
+
+// Order A call to the contract that is on its way
+type Order struct {
+	// Id Made of the Idempotency-Key
+	Id           Hash   `json:"id"`
+	Transactions []Hash `json:"transactions"`
+}
+
 // Partners defines model for Partners.
 type Partners struct {
 	Partners []Standing `json:"partners"`
 }
 
+// Pay defines model for Pay.
+type Pay struct {
+	// Amount Smallest units in decimal, at most 2^256-1
+	//
+	// Examples: 1500000
+	Amount *Amount `json:"amount,omitempty"`
+
+	// Asset A chain's coin, or a token there: `BTC`, `ETH`, `SMT:0x…`
+	Asset *Asset `json:"asset,omitempty"`
+
+	// Deadline No new way is tried from then on
+	Deadline Time `json:"deadline,omitempty,omitzero"`
+
+	// Direct An invoice, too, through a channel with the payee, without locks
+	Direct bool `json:"direct,omitempty,omitzero"`
+
+	// Invoice Its text
+	Invoice string `json:"invoice,omitempty,omitzero"`
+
+	// MaxFee The most beside the amount; without it 0. With a `route` of your own all of it enters the route: what its nodes do not ask, the payee gets
+	//
+	// Examples: 1500000
+	MaxFee Amount `json:"max_fee,omitempty,omitzero"`
+
+	// Route The nodes between us and the payee; without it, the node finds a way
+	Route []Account `json:"route,omitempty,omitzero"`
+
+	// Text For the payee
+	Text string `json:"text,omitempty,omitzero"`
+
+	// To An account on ETH and SMT
+	To Account `json:"to,omitempty,omitzero"`
+}
+
+// Payment defines model for Payment.
+type Payment struct {
+	// Amount That the payee gets
+	//
+	// Examples: 1500000
+	Amount Amount `json:"amount"`
+
+	// Asset A chain's coin, or a token there: `BTC`, `ETH`, `SMT:0x…`
+	Asset Asset `json:"asset"`
+
+	// Channel Of a direct payment
+	Channel *Hash `json:"channel,omitempty"`
+
+	// Ended Unix seconds
+	Ended Time `json:"ended,omitempty,omitzero"`
+
+	// Fee Beside it
+	//
+	// Examples: 1500000
+	Fee Amount `json:"fee"`
+
+	// Id Of a paid invoice its hash
+	Id Hash `json:"id"`
+
+	// Made Unix seconds
+	Made Time `json:"made"`
+
+	// Partner The payee, or the payer where he is known
+	Partner string `json:"partner,omitempty,omitzero"`
+
+	// Reason Why it failed: a word that programs can read
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Receipt Of one that we made
+	Receipt *Receipt   `json:"receipt,omitempty"`
+	Status  Progress   `json:"status"`
+	Text    string     `json:"text,omitempty,omitzero"`
+	Tries   []Try      `json:"tries,omitempty,omitzero"`
+	Way     PaymentWay `json:"way"`
+}
+
+// PaymentWay defines model for Payment.Way.
+type PaymentWay string
+
+// Payments defines model for Payments.
+type Payments struct {
+	// Next The `cursor` of the next page; absent on the last
+	Next     string    `json:"next,omitempty,omitzero"`
+	Payments []Payment `json:"payments"`
+}
+
 // Peer defines model for Peer.
 type Peer struct {
-	Identity string `json:"identity"`
+	// Account That the node has proved to speak for: a partner for channels
+	Account  Account `json:"account"`
+	Identity string  `json:"identity"`
 }
 
 // Problem RFC 9457
@@ -521,6 +958,9 @@ type Problem struct {
 	// Type `urn:photon:problem:` and the code
 	Type string `json:"type"`
 }
+
+// Progress defines model for Progress.
+type Progress = ledger.Status
 
 // Purpose defines model for Purpose.
 type Purpose = trade.Purpose
@@ -577,8 +1017,27 @@ type Quote struct {
 	RefundFrom Time `json:"refund_from"`
 }
 
+// Receipt What proves to anybody that an invoice was paid
+type Receipt struct {
+	// Invoice The text that the payee has signed
+	Invoice string `json:"invoice"`
+
+	// Secret Its SHA-256 is the invoice's hash
+	Secret Hash `json:"secret"`
+}
+
+// Release defines model for Release.
+type Release struct {
+	// Secret Of an invoice whose secret is not ours
+	Secret *Hash `json:"secret,omitempty"`
+}
+
 // Role `first` took an offer and locks first; `second` made it
 type Role = trade.Role
+
+// Schedule `flat` + `proportional`/1,000,000 of the amount, and what the curve
+// `imbalance` says of the balance after it less what it says of that before
+type Schedule = message.Schedule
 
 // Send defines model for Send.
 type Send struct {
@@ -705,11 +1164,64 @@ type Transaction struct {
 	Txid Hash `json:"txid"`
 }
 
+// Try A way that was tried
+type Try struct {
+	// Nodes After us; the payee last
+	Nodes  []Account `json:"nodes"`
+	Reason string    `json:"reason,omitempty,omitzero"`
+
+	// Sent Smallest units in decimal, at most 2^256-1
+	//
+	// Examples: 1500000
+	Sent   Amount   `json:"sent"`
+	Status Progress `json:"status"`
+}
+
+// Wish What we want done with a channel
+type Wish struct {
+	Alone bool `json:"alone,omitempty,omitzero"`
+
+	// Amount Smallest units in decimal, at most 2^256-1
+	//
+	// Examples: 1500000
+	Amount *Amount `json:"amount,omitempty"`
+
+	// Id Made of the Idempotency-Key
+	Id   Hash     `json:"id"`
+	Kind WishKind `json:"kind"`
+
+	// Until Block
+	Until Count `json:"until"`
+}
+
+// WishKind defines model for Wish.Kind.
+type WishKind string
+
+// Withdrawal defines model for Withdrawal.
+type Withdrawal struct {
+	// Amount Smallest units in decimal, at most 2^256-1
+	//
+	// Examples: 1500000
+	Amount Amount `json:"amount"`
+
+	// Within After which it is given up; without it 100
+	Within Blocks `json:"within,omitempty,omitzero"`
+}
+
+// Cursor defines model for Cursor.
+type Cursor = string
+
 // Id 32 bytes in hex
 type Id = Hash
 
 // Key defines model for Key.
 type Key = string
+
+// Limit defines model for Limit.
+type Limit = int32
+
+// OfAsset defines model for OfAsset.
+type OfAsset = string
 
 // ListBoardParams defines parameters for ListBoard.
 type ListBoardParams struct {
@@ -739,13 +1251,91 @@ type TakeDownParams struct {
 	PhotonSignature string `json:"Photon-Signature"`
 }
 
+// ListChannelsParams defines parameters for ListChannels.
+type ListChannelsParams struct {
+	// State One status; without it all that are not settled
+	State *string `form:"state,omitempty" json:"state,omitempty"`
+
+	// Partner Only those with this account
+	Partner *string `form:"partner,omitempty" json:"partner,omitempty"`
+}
+
+// OpenChannelParams defines parameters for OpenChannel.
+type OpenChannelParams struct {
+	// IdempotencyKey Chosen by the caller, one for each thing that is to happen once
+	IdempotencyKey Key `json:"Idempotency-Key"`
+}
+
+// CloseChannelParams defines parameters for CloseChannel.
+type CloseChannelParams struct {
+	// IdempotencyKey Chosen by the caller, one for each thing that is to happen once
+	IdempotencyKey Key `json:"Idempotency-Key"`
+}
+
+// DepositChannelParams defines parameters for DepositChannel.
+type DepositChannelParams struct {
+	// IdempotencyKey Chosen by the caller, one for each thing that is to happen once
+	IdempotencyKey Key `json:"Idempotency-Key"`
+}
+
+// WithdrawChannelParams defines parameters for WithdrawChannel.
+type WithdrawChannelParams struct {
+	// IdempotencyKey Chosen by the caller, one for each thing that is to happen once
+	IdempotencyKey Key `json:"Idempotency-Key"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// ListInvoicesParams defines parameters for ListInvoices.
+type ListInvoicesParams struct {
+	// State One status
+	State *string `form:"state,omitempty" json:"state,omitempty"`
+
+	// Asset Only of this asset
+	Asset *OfAsset `form:"asset,omitempty" json:"asset,omitempty"`
+
+	// Limit The most of a page; without it 50
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// MakeInvoiceParams defines parameters for MakeInvoice.
+type MakeInvoiceParams struct {
+	// IdempotencyKey Chosen by the caller, one for each thing that is to happen once
+	IdempotencyKey Key `json:"Idempotency-Key"`
+}
+
 // MakeOfferParams defines parameters for MakeOffer.
 type MakeOfferParams struct {
+	// IdempotencyKey Chosen by the caller, one for each thing that is to happen once
+	IdempotencyKey Key `json:"Idempotency-Key"`
+}
+
+// ListPaymentsParams defines parameters for ListPayments.
+type ListPaymentsParams struct {
+	// State One status
+	State *string `form:"state,omitempty" json:"state,omitempty"`
+
+	// Way Only what we `sent`, or only what we `got`
+	Way *string `form:"way,omitempty" json:"way,omitempty"`
+
+	// Asset Only of this asset
+	Asset *OfAsset `form:"asset,omitempty" json:"asset,omitempty"`
+
+	// Limit The most of a page; without it 50
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// PayParams defines parameters for Pay.
+type PayParams struct {
 	// IdempotencyKey Chosen by the caller, one for each thing that is to happen once
 	IdempotencyKey Key `json:"Idempotency-Key"`
 }
@@ -786,11 +1376,35 @@ type SendFundsParams struct {
 // PostOfferJSONRequestBody defines body for PostOffer for application/json ContentType.
 type PostOfferJSONRequestBody = Import
 
+// OpenChannelJSONRequestBody defines body for OpenChannel for application/json ContentType.
+type OpenChannelJSONRequestBody = Open
+
+// CloseChannelJSONRequestBody defines body for CloseChannel for application/json ContentType.
+type CloseChannelJSONRequestBody = Close
+
+// DepositChannelJSONRequestBody defines body for DepositChannel for application/json ContentType.
+type DepositChannelJSONRequestBody = Deposit
+
+// SetFeeJSONRequestBody defines body for SetFee for application/json ContentType.
+type SetFeeJSONRequestBody = Schedule
+
+// WithdrawChannelJSONRequestBody defines body for WithdrawChannel for application/json ContentType.
+type WithdrawChannelJSONRequestBody = Withdrawal
+
+// MakeInvoiceJSONRequestBody defines body for MakeInvoice for application/json ContentType.
+type MakeInvoiceJSONRequestBody = Bill
+
+// ReleaseInvoiceJSONRequestBody defines body for ReleaseInvoice for application/json ContentType.
+type ReleaseInvoiceJSONRequestBody = Release
+
 // MakeOfferJSONRequestBody defines body for MakeOffer for application/json ContentType.
 type MakeOfferJSONRequestBody = Draft
 
 // ImportOfferJSONRequestBody defines body for ImportOffer for application/json ContentType.
 type ImportOfferJSONRequestBody = Import
+
+// PayJSONRequestBody defines body for Pay for application/json ContentType.
+type PayJSONRequestBody = Pay
 
 // ConnectPeerJSONRequestBody defines body for ConnectPeer for application/json ContentType.
 type ConnectPeerJSONRequestBody = Connect
@@ -830,12 +1444,51 @@ type ServerInterface interface {
 	// TakeDown Takes an offer down for its maker
 	// (DELETE /v1/board/{id})
 	TakeDown(c *gin.Context, id Id, params TakeDownParams)
+	// ListChannels Channels, in the order of their opening
+	// (GET /v1/channels)
+	ListChannels(c *gin.Context, params ListChannelsParams)
+	// OpenChannel Opens a channel and puts an amount into it, by one transaction
+	// (POST /v1/channels)
+	OpenChannel(c *gin.Context, params OpenChannelParams)
+	// ShowChannel One channel, settled or not
+	// (GET /v1/channels/{id})
+	ShowChannel(c *gin.Context, id Id)
+	// CloseChannel Closes a channel together with the partner, or alone
+	// (POST /v1/channels/{id}/close)
+	CloseChannel(c *gin.Context, id Id, params CloseChannelParams)
+	// DepositChannel Adds to what we have in a channel
+	// (POST /v1/channels/{id}/deposit)
+	DepositChannel(c *gin.Context, id Id, params DepositChannelParams)
+	// ShowFee What we ask for payments of others through a channel
+	// (GET /v1/channels/{id}/fee)
+	ShowFee(c *gin.Context, id Id)
+	// SetFee Says what we ask for payments of others through a channel, from now on
+	// (PUT /v1/channels/{id}/fee)
+	SetFee(c *gin.Context, id Id)
+	// WithdrawChannel Takes out of a channel, once the partner has agreed
+	// (POST /v1/channels/{id}/withdraw)
+	WithdrawChannel(c *gin.Context, id Id, params WithdrawChannelParams)
 	// StreamEvents What happens, as server-sent events
 	// (GET /v1/events)
 	StreamEvents(c *gin.Context, params StreamEventsParams)
 	// ShowInfo Who this node is and what it can do
 	// (GET /v1/info)
 	ShowInfo(c *gin.Context)
+	// ListInvoices Invoices of ours, newest first
+	// (GET /v1/invoices)
+	ListInvoices(c *gin.Context, params ListInvoicesParams)
+	// MakeInvoice Makes and signs an invoice
+	// (POST /v1/invoices)
+	MakeInvoice(c *gin.Context, params MakeInvoiceParams)
+	// ShowInvoice One invoice of ours, by its hash
+	// (GET /v1/invoices/{id})
+	ShowInvoice(c *gin.Context, id Id)
+	// CancelInvoice Withdraws an invoice, and gives up what is locked for it
+	// (POST /v1/invoices/{id}/cancel)
+	CancelInvoice(c *gin.Context, id Id)
+	// ReleaseInvoice Shows the secret of an invoice that was held, and so takes the money
+	// (POST /v1/invoices/{id}/release)
+	ReleaseInvoice(c *gin.Context, id Id)
 	// ListOffers Every offer that the node knows, its own and others'
 	// (GET /v1/offers)
 	ListOffers(c *gin.Context)
@@ -851,6 +1504,15 @@ type ServerInterface interface {
 	// ListPartners How everybody stands with us with whom we were ever in a swap, those whom we refuse first
 	// (GET /v1/partners)
 	ListPartners(c *gin.Context)
+	// ListPayments Payments that we made and got, newest first; as CSV when `text/csv` is accepted
+	// (GET /v1/payments)
+	ListPayments(c *gin.Context, params ListPaymentsParams)
+	// Pay Begins a payment
+	// (POST /v1/payments)
+	Pay(c *gin.Context, params PayParams)
+	// ShowPayment One payment, with the receipt when it is done
+	// (GET /v1/payments/{id})
+	ShowPayment(c *gin.Context, id Id)
 	// ConnectPeer Connects to another node
 	// (POST /v1/peers)
 	ConnectPeer(c *gin.Context)
@@ -1097,6 +1759,315 @@ func (siw *ServerInterfaceWrapper) TakeDown(c *gin.Context) {
 	siw.Handler.TakeDown(c, id, params)
 }
 
+// ListChannels operation middleware
+func (siw *ServerInterfaceWrapper) ListChannels(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListChannelsParams
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", c.Request.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "partner" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "partner", c.Request.URL.Query(), &params.Partner, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter partner: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListChannels(c, params)
+}
+
+// OpenChannel operation middleware
+func (siw *ServerInterfaceWrapper) OpenChannel(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params OpenChannelParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey Key
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter Idempotency-Key is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.OpenChannel(c, params)
+}
+
+// ShowChannel operation middleware
+func (siw *ServerInterfaceWrapper) ShowChannel(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ShowChannel(c, id)
+}
+
+// CloseChannel operation middleware
+func (siw *ServerInterfaceWrapper) CloseChannel(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CloseChannelParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey Key
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter Idempotency-Key is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CloseChannel(c, id, params)
+}
+
+// DepositChannel operation middleware
+func (siw *ServerInterfaceWrapper) DepositChannel(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DepositChannelParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey Key
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter Idempotency-Key is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DepositChannel(c, id, params)
+}
+
+// ShowFee operation middleware
+func (siw *ServerInterfaceWrapper) ShowFee(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ShowFee(c, id)
+}
+
+// SetFee operation middleware
+func (siw *ServerInterfaceWrapper) SetFee(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetFee(c, id)
+}
+
+// WithdrawChannel operation middleware
+func (siw *ServerInterfaceWrapper) WithdrawChannel(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawChannelParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey Key
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter Idempotency-Key is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.WithdrawChannel(c, id, params)
+}
+
 // StreamEvents operation middleware
 func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
 
@@ -1148,6 +2119,175 @@ func (siw *ServerInterfaceWrapper) ShowInfo(c *gin.Context) {
 	}
 
 	siw.Handler.ShowInfo(c)
+}
+
+// ListInvoices operation middleware
+func (siw *ServerInterfaceWrapper) ListInvoices(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInvoicesParams
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", c.Request.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "asset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asset", c.Request.URL.Query(), &params.Asset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asset: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListInvoices(c, params)
+}
+
+// MakeInvoice operation middleware
+func (siw *ServerInterfaceWrapper) MakeInvoice(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MakeInvoiceParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey Key
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter Idempotency-Key is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.MakeInvoice(c, params)
+}
+
+// ShowInvoice operation middleware
+func (siw *ServerInterfaceWrapper) ShowInvoice(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ShowInvoice(c, id)
+}
+
+// CancelInvoice operation middleware
+func (siw *ServerInterfaceWrapper) CancelInvoice(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CancelInvoice(c, id)
+}
+
+// ReleaseInvoice operation middleware
+func (siw *ServerInterfaceWrapper) ReleaseInvoice(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReleaseInvoice(c, id)
 }
 
 // ListOffers operation middleware
@@ -1255,6 +2395,133 @@ func (siw *ServerInterfaceWrapper) ListPartners(c *gin.Context) {
 	}
 
 	siw.Handler.ListPartners(c)
+}
+
+// ListPayments operation middleware
+func (siw *ServerInterfaceWrapper) ListPayments(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPaymentsParams
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", c.Request.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "way" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "way", c.Request.URL.Query(), &params.Way, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter way: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "asset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asset", c.Request.URL.Query(), &params.Asset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asset: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListPayments(c, params)
+}
+
+// Pay operation middleware
+func (siw *ServerInterfaceWrapper) Pay(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PayParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey Key
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter Idempotency-Key is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.Pay(c, params)
+}
+
+// ShowPayment operation middleware
+func (siw *ServerInterfaceWrapper) ShowPayment(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ShowPayment(c, id)
 }
 
 // ConnectPeer operation middleware
@@ -1590,6 +2857,22 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/swaps/:id", wrapper.ShowSwap)
 	router.POST(options.BaseURL+"/v1/swaps/:id/refund", wrapper.LeaveSwap)
 	router.GET(options.BaseURL+"/v1/partners", wrapper.ListPartners)
+	router.GET(options.BaseURL+"/v1/channels", wrapper.ListChannels)
+	router.POST(options.BaseURL+"/v1/channels", wrapper.OpenChannel)
+	router.GET(options.BaseURL+"/v1/channels/:id", wrapper.ShowChannel)
+	router.POST(options.BaseURL+"/v1/channels/:id/deposit", wrapper.DepositChannel)
+	router.POST(options.BaseURL+"/v1/channels/:id/withdraw", wrapper.WithdrawChannel)
+	router.POST(options.BaseURL+"/v1/channels/:id/close", wrapper.CloseChannel)
+	router.GET(options.BaseURL+"/v1/channels/:id/fee", wrapper.ShowFee)
+	router.PUT(options.BaseURL+"/v1/channels/:id/fee", wrapper.SetFee)
+	router.GET(options.BaseURL+"/v1/payments", wrapper.ListPayments)
+	router.POST(options.BaseURL+"/v1/payments", wrapper.Pay)
+	router.GET(options.BaseURL+"/v1/payments/:id", wrapper.ShowPayment)
+	router.GET(options.BaseURL+"/v1/invoices", wrapper.ListInvoices)
+	router.POST(options.BaseURL+"/v1/invoices", wrapper.MakeInvoice)
+	router.GET(options.BaseURL+"/v1/invoices/:id", wrapper.ShowInvoice)
+	router.POST(options.BaseURL+"/v1/invoices/:id/release", wrapper.ReleaseInvoice)
+	router.POST(options.BaseURL+"/v1/invoices/:id/cancel", wrapper.CancelInvoice)
 	router.GET(options.BaseURL+"/v1/wallet", wrapper.ShowWallet)
 	router.POST(options.BaseURL+"/v1/wallet/addresses", wrapper.MakeAddress)
 	router.POST(options.BaseURL+"/v1/wallet/send", wrapper.SendFunds)
@@ -1896,6 +3179,358 @@ func (response TakeDowndefaultApplicationProblemPlusJSONResponse) VisitTakeDownR
 	return err
 }
 
+type ListChannelsRequestObject struct {
+	Params ListChannelsParams
+}
+
+type ListChannelsResponseObject interface {
+	VisitListChannelsResponse(w http.ResponseWriter) error
+}
+
+type ListChannels200JSONResponse Channels
+
+func (response ListChannels200JSONResponse) VisitListChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannelsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListChannelsdefaultApplicationProblemPlusJSONResponse) VisitListChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OpenChannelRequestObject struct {
+	Params OpenChannelParams
+	Body   *OpenChannelJSONRequestBody
+}
+
+type OpenChannelResponseObject interface {
+	VisitOpenChannelResponse(w http.ResponseWriter) error
+}
+
+type OpenChannel202ResponseHeaders struct {
+	Location string
+}
+
+type OpenChannel202JSONResponse struct {
+	Body    Order
+	Headers OpenChannel202ResponseHeaders
+}
+
+func (response OpenChannel202JSONResponse) VisitOpenChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OpenChanneldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OpenChanneldefaultApplicationProblemPlusJSONResponse) VisitOpenChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowChannelRequestObject struct {
+	Id Id `json:"id"`
+}
+
+type ShowChannelResponseObject interface {
+	VisitShowChannelResponse(w http.ResponseWriter) error
+}
+
+type ShowChannel200JSONResponse Channel
+
+func (response ShowChannel200JSONResponse) VisitShowChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowChanneldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ShowChanneldefaultApplicationProblemPlusJSONResponse) VisitShowChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CloseChannelRequestObject struct {
+	Id     Id `json:"id"`
+	Params CloseChannelParams
+	Body   *CloseChannelJSONRequestBody
+}
+
+type CloseChannelResponseObject interface {
+	VisitCloseChannelResponse(w http.ResponseWriter) error
+}
+
+type CloseChannel202ResponseHeaders struct {
+	Location string
+}
+
+type CloseChannel202JSONResponse struct {
+	Body    Channel
+	Headers CloseChannel202ResponseHeaders
+}
+
+func (response CloseChannel202JSONResponse) VisitCloseChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CloseChanneldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CloseChanneldefaultApplicationProblemPlusJSONResponse) VisitCloseChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DepositChannelRequestObject struct {
+	Id     Id `json:"id"`
+	Params DepositChannelParams
+	Body   *DepositChannelJSONRequestBody
+}
+
+type DepositChannelResponseObject interface {
+	VisitDepositChannelResponse(w http.ResponseWriter) error
+}
+
+type DepositChannel202ResponseHeaders struct {
+	Location string
+}
+
+type DepositChannel202JSONResponse struct {
+	Body    Order
+	Headers DepositChannel202ResponseHeaders
+}
+
+func (response DepositChannel202JSONResponse) VisitDepositChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DepositChanneldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DepositChanneldefaultApplicationProblemPlusJSONResponse) VisitDepositChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowFeeRequestObject struct {
+	Id Id `json:"id"`
+}
+
+type ShowFeeResponseObject interface {
+	VisitShowFeeResponse(w http.ResponseWriter) error
+}
+
+type ShowFee200JSONResponse Schedule
+
+func (response ShowFee200JSONResponse) VisitShowFeeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowFeedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ShowFeedefaultApplicationProblemPlusJSONResponse) VisitShowFeeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetFeeRequestObject struct {
+	Id   Id `json:"id"`
+	Body *SetFeeJSONRequestBody
+}
+
+type SetFeeResponseObject interface {
+	VisitSetFeeResponse(w http.ResponseWriter) error
+}
+
+type SetFee200JSONResponse Schedule
+
+func (response SetFee200JSONResponse) VisitSetFeeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetFeedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetFeedefaultApplicationProblemPlusJSONResponse) VisitSetFeeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawChannelRequestObject struct {
+	Id     Id `json:"id"`
+	Params WithdrawChannelParams
+	Body   *WithdrawChannelJSONRequestBody
+}
+
+type WithdrawChannelResponseObject interface {
+	VisitWithdrawChannelResponse(w http.ResponseWriter) error
+}
+
+type WithdrawChannel202ResponseHeaders struct {
+	Location string
+}
+
+type WithdrawChannel202JSONResponse struct {
+	Body    Channel
+	Headers WithdrawChannel202ResponseHeaders
+}
+
+func (response WithdrawChannel202JSONResponse) VisitWithdrawChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawChanneldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response WithdrawChanneldefaultApplicationProblemPlusJSONResponse) VisitWithdrawChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamEventsRequestObject struct {
 	Params StreamEventsParams
 }
@@ -1991,6 +3626,203 @@ type ShowInfodefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ShowInfodefaultApplicationProblemPlusJSONResponse) VisitShowInfoResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInvoicesRequestObject struct {
+	Params ListInvoicesParams
+}
+
+type ListInvoicesResponseObject interface {
+	VisitListInvoicesResponse(w http.ResponseWriter) error
+}
+
+type ListInvoices200JSONResponse Invoices
+
+func (response ListInvoices200JSONResponse) VisitListInvoicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInvoicesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListInvoicesdefaultApplicationProblemPlusJSONResponse) VisitListInvoicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MakeInvoiceRequestObject struct {
+	Params MakeInvoiceParams
+	Body   *MakeInvoiceJSONRequestBody
+}
+
+type MakeInvoiceResponseObject interface {
+	VisitMakeInvoiceResponse(w http.ResponseWriter) error
+}
+
+type MakeInvoice201JSONResponse Invoice
+
+func (response MakeInvoice201JSONResponse) VisitMakeInvoiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MakeInvoicedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MakeInvoicedefaultApplicationProblemPlusJSONResponse) VisitMakeInvoiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowInvoiceRequestObject struct {
+	Id Id `json:"id"`
+}
+
+type ShowInvoiceResponseObject interface {
+	VisitShowInvoiceResponse(w http.ResponseWriter) error
+}
+
+type ShowInvoice200JSONResponse Invoice
+
+func (response ShowInvoice200JSONResponse) VisitShowInvoiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowInvoicedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ShowInvoicedefaultApplicationProblemPlusJSONResponse) VisitShowInvoiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelInvoiceRequestObject struct {
+	Id Id `json:"id"`
+}
+
+type CancelInvoiceResponseObject interface {
+	VisitCancelInvoiceResponse(w http.ResponseWriter) error
+}
+
+type CancelInvoice202JSONResponse Invoice
+
+func (response CancelInvoice202JSONResponse) VisitCancelInvoiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelInvoicedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CancelInvoicedefaultApplicationProblemPlusJSONResponse) VisitCancelInvoiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseInvoiceRequestObject struct {
+	Id   Id `json:"id"`
+	Body *ReleaseInvoiceJSONRequestBody
+}
+
+type ReleaseInvoiceResponseObject interface {
+	VisitReleaseInvoiceResponse(w http.ResponseWriter) error
+}
+
+type ReleaseInvoice202JSONResponse Invoice
+
+func (response ReleaseInvoice202JSONResponse) VisitReleaseInvoiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseInvoicedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReleaseInvoicedefaultApplicationProblemPlusJSONResponse) VisitReleaseInvoiceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2179,6 +4011,162 @@ type ListPartnersdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListPartnersdefaultApplicationProblemPlusJSONResponse) VisitListPartnersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPaymentsRequestObject struct {
+	Params ListPaymentsParams
+}
+
+type ListPaymentsResponseObject interface {
+	VisitListPaymentsResponse(w http.ResponseWriter) error
+}
+
+type ListPayments200ResponseHeaders struct {
+	Link string
+}
+
+type ListPayments200JSONResponse struct {
+	Body    Payments
+	Headers ListPayments200ResponseHeaders
+}
+
+func (response ListPayments200JSONResponse) VisitListPaymentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Link", fmt.Sprint(response.Headers.Link))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPayments200TextcsvResponse struct {
+	Body          io.Reader
+	Headers       ListPayments200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ListPayments200TextcsvResponse) VisitListPaymentsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Link", fmt.Sprint(response.Headers.Link))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ListPaymentsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListPaymentsdefaultApplicationProblemPlusJSONResponse) VisitListPaymentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PayRequestObject struct {
+	Params PayParams
+	Body   *PayJSONRequestBody
+}
+
+type PayResponseObject interface {
+	VisitPayResponse(w http.ResponseWriter) error
+}
+
+type Pay202ResponseHeaders struct {
+	Location string
+}
+
+type Pay202JSONResponse struct {
+	Body    Payment
+	Headers Pay202ResponseHeaders
+}
+
+func (response Pay202JSONResponse) VisitPayResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PaydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PaydefaultApplicationProblemPlusJSONResponse) VisitPayResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowPaymentRequestObject struct {
+	Id Id `json:"id"`
+}
+
+type ShowPaymentResponseObject interface {
+	VisitShowPaymentResponse(w http.ResponseWriter) error
+}
+
+type ShowPayment200JSONResponse Payment
+
+func (response ShowPayment200JSONResponse) VisitShowPaymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowPaymentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ShowPaymentdefaultApplicationProblemPlusJSONResponse) VisitShowPaymentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2651,12 +4639,51 @@ type StrictServerInterface interface {
 	// TakeDown Takes an offer down for its maker
 	// (DELETE /v1/board/{id})
 	TakeDown(ctx context.Context, request TakeDownRequestObject) (TakeDownResponseObject, error)
+	// ListChannels Channels, in the order of their opening
+	// (GET /v1/channels)
+	ListChannels(ctx context.Context, request ListChannelsRequestObject) (ListChannelsResponseObject, error)
+	// OpenChannel Opens a channel and puts an amount into it, by one transaction
+	// (POST /v1/channels)
+	OpenChannel(ctx context.Context, request OpenChannelRequestObject) (OpenChannelResponseObject, error)
+	// ShowChannel One channel, settled or not
+	// (GET /v1/channels/{id})
+	ShowChannel(ctx context.Context, request ShowChannelRequestObject) (ShowChannelResponseObject, error)
+	// CloseChannel Closes a channel together with the partner, or alone
+	// (POST /v1/channels/{id}/close)
+	CloseChannel(ctx context.Context, request CloseChannelRequestObject) (CloseChannelResponseObject, error)
+	// DepositChannel Adds to what we have in a channel
+	// (POST /v1/channels/{id}/deposit)
+	DepositChannel(ctx context.Context, request DepositChannelRequestObject) (DepositChannelResponseObject, error)
+	// ShowFee What we ask for payments of others through a channel
+	// (GET /v1/channels/{id}/fee)
+	ShowFee(ctx context.Context, request ShowFeeRequestObject) (ShowFeeResponseObject, error)
+	// SetFee Says what we ask for payments of others through a channel, from now on
+	// (PUT /v1/channels/{id}/fee)
+	SetFee(ctx context.Context, request SetFeeRequestObject) (SetFeeResponseObject, error)
+	// WithdrawChannel Takes out of a channel, once the partner has agreed
+	// (POST /v1/channels/{id}/withdraw)
+	WithdrawChannel(ctx context.Context, request WithdrawChannelRequestObject) (WithdrawChannelResponseObject, error)
 	// StreamEvents What happens, as server-sent events
 	// (GET /v1/events)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// ShowInfo Who this node is and what it can do
 	// (GET /v1/info)
 	ShowInfo(ctx context.Context, request ShowInfoRequestObject) (ShowInfoResponseObject, error)
+	// ListInvoices Invoices of ours, newest first
+	// (GET /v1/invoices)
+	ListInvoices(ctx context.Context, request ListInvoicesRequestObject) (ListInvoicesResponseObject, error)
+	// MakeInvoice Makes and signs an invoice
+	// (POST /v1/invoices)
+	MakeInvoice(ctx context.Context, request MakeInvoiceRequestObject) (MakeInvoiceResponseObject, error)
+	// ShowInvoice One invoice of ours, by its hash
+	// (GET /v1/invoices/{id})
+	ShowInvoice(ctx context.Context, request ShowInvoiceRequestObject) (ShowInvoiceResponseObject, error)
+	// CancelInvoice Withdraws an invoice, and gives up what is locked for it
+	// (POST /v1/invoices/{id}/cancel)
+	CancelInvoice(ctx context.Context, request CancelInvoiceRequestObject) (CancelInvoiceResponseObject, error)
+	// ReleaseInvoice Shows the secret of an invoice that was held, and so takes the money
+	// (POST /v1/invoices/{id}/release)
+	ReleaseInvoice(ctx context.Context, request ReleaseInvoiceRequestObject) (ReleaseInvoiceResponseObject, error)
 	// ListOffers Every offer that the node knows, its own and others'
 	// (GET /v1/offers)
 	ListOffers(ctx context.Context, request ListOffersRequestObject) (ListOffersResponseObject, error)
@@ -2672,6 +4699,15 @@ type StrictServerInterface interface {
 	// ListPartners How everybody stands with us with whom we were ever in a swap, those whom we refuse first
 	// (GET /v1/partners)
 	ListPartners(ctx context.Context, request ListPartnersRequestObject) (ListPartnersResponseObject, error)
+	// ListPayments Payments that we made and got, newest first; as CSV when `text/csv` is accepted
+	// (GET /v1/payments)
+	ListPayments(ctx context.Context, request ListPaymentsRequestObject) (ListPaymentsResponseObject, error)
+	// Pay Begins a payment
+	// (POST /v1/payments)
+	Pay(ctx context.Context, request PayRequestObject) (PayResponseObject, error)
+	// ShowPayment One payment, with the receipt when it is done
+	// (GET /v1/payments/{id})
+	ShowPayment(ctx context.Context, request ShowPaymentRequestObject) (ShowPaymentResponseObject, error)
 	// ConnectPeer Connects to another node
 	// (POST /v1/peers)
 	ConnectPeer(ctx context.Context, request ConnectPeerRequestObject) (ConnectPeerResponseObject, error)
@@ -2952,6 +4988,307 @@ func (sh *strictHandler) TakeDown(ctx *gin.Context, id Id, params TakeDownParams
 	}
 }
 
+// ListChannels operation middleware
+func (sh *strictHandler) ListChannels(ctx *gin.Context, params ListChannelsParams) {
+	var request ListChannelsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListChannels(ctx, request.(ListChannelsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListChannels")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListChannelsResponseObject); ok {
+		if err := validResponse.VisitListChannelsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OpenChannel operation middleware
+func (sh *strictHandler) OpenChannel(ctx *gin.Context, params OpenChannelParams) {
+	var request OpenChannelRequestObject
+
+	request.Params = params
+
+	var body OpenChannelJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.OpenChannel(ctx, request.(OpenChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OpenChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(OpenChannelResponseObject); ok {
+		if err := validResponse.VisitOpenChannelResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ShowChannel operation middleware
+func (sh *strictHandler) ShowChannel(ctx *gin.Context, id Id) {
+	var request ShowChannelRequestObject
+
+	request.Id = id
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowChannel(ctx, request.(ShowChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ShowChannelResponseObject); ok {
+		if err := validResponse.VisitShowChannelResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CloseChannel operation middleware
+func (sh *strictHandler) CloseChannel(ctx *gin.Context, id Id, params CloseChannelParams) {
+	var request CloseChannelRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body CloseChannelJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CloseChannel(ctx, request.(CloseChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CloseChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CloseChannelResponseObject); ok {
+		if err := validResponse.VisitCloseChannelResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DepositChannel operation middleware
+func (sh *strictHandler) DepositChannel(ctx *gin.Context, id Id, params DepositChannelParams) {
+	var request DepositChannelRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body DepositChannelJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DepositChannel(ctx, request.(DepositChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DepositChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(DepositChannelResponseObject); ok {
+		if err := validResponse.VisitDepositChannelResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ShowFee operation middleware
+func (sh *strictHandler) ShowFee(ctx *gin.Context, id Id) {
+	var request ShowFeeRequestObject
+
+	request.Id = id
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowFee(ctx, request.(ShowFeeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowFee")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ShowFeeResponseObject); ok {
+		if err := validResponse.VisitShowFeeResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetFee operation middleware
+func (sh *strictHandler) SetFee(ctx *gin.Context, id Id) {
+	var request SetFeeRequestObject
+
+	request.Id = id
+
+	var body SetFeeJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetFee(ctx, request.(SetFeeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetFee")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetFeeResponseObject); ok {
+		if err := validResponse.VisitSetFeeResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// WithdrawChannel operation middleware
+func (sh *strictHandler) WithdrawChannel(ctx *gin.Context, id Id, params WithdrawChannelParams) {
+	var request WithdrawChannelRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body WithdrawChannelJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawChannel(ctx, request.(WithdrawChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(WithdrawChannelResponseObject); ok {
+		if err := validResponse.VisitWithdrawChannelResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // StreamEvents operation middleware
 func (sh *strictHandler) StreamEvents(ctx *gin.Context, params StreamEventsParams) {
 	var request StreamEventsRequestObject
@@ -2995,6 +5332,172 @@ func (sh *strictHandler) ShowInfo(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ShowInfoResponseObject); ok {
 		if err := validResponse.VisitShowInfoResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListInvoices operation middleware
+func (sh *strictHandler) ListInvoices(ctx *gin.Context, params ListInvoicesParams) {
+	var request ListInvoicesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInvoices(ctx, request.(ListInvoicesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInvoices")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListInvoicesResponseObject); ok {
+		if err := validResponse.VisitListInvoicesResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MakeInvoice operation middleware
+func (sh *strictHandler) MakeInvoice(ctx *gin.Context, params MakeInvoiceParams) {
+	var request MakeInvoiceRequestObject
+
+	request.Params = params
+
+	var body MakeInvoiceJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MakeInvoice(ctx, request.(MakeInvoiceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MakeInvoice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(MakeInvoiceResponseObject); ok {
+		if err := validResponse.VisitMakeInvoiceResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ShowInvoice operation middleware
+func (sh *strictHandler) ShowInvoice(ctx *gin.Context, id Id) {
+	var request ShowInvoiceRequestObject
+
+	request.Id = id
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowInvoice(ctx, request.(ShowInvoiceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowInvoice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ShowInvoiceResponseObject); ok {
+		if err := validResponse.VisitShowInvoiceResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelInvoice operation middleware
+func (sh *strictHandler) CancelInvoice(ctx *gin.Context, id Id) {
+	var request CancelInvoiceRequestObject
+
+	request.Id = id
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelInvoice(ctx, request.(CancelInvoiceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelInvoice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CancelInvoiceResponseObject); ok {
+		if err := validResponse.VisitCancelInvoiceResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReleaseInvoice operation middleware
+func (sh *strictHandler) ReleaseInvoice(ctx *gin.Context, id Id) {
+	var request ReleaseInvoiceRequestObject
+
+	request.Id = id
+
+	var body ReleaseInvoiceJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReleaseInvoice(ctx, request.(ReleaseInvoiceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReleaseInvoice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReleaseInvoiceResponseObject); ok {
+		if err := validResponse.VisitReleaseInvoiceResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -3155,6 +5658,102 @@ func (sh *strictHandler) ListPartners(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ListPartnersResponseObject); ok {
 		if err := validResponse.VisitListPartnersResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListPayments operation middleware
+func (sh *strictHandler) ListPayments(ctx *gin.Context, params ListPaymentsParams) {
+	var request ListPaymentsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPayments(ctx, request.(ListPaymentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPayments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListPaymentsResponseObject); ok {
+		if err := validResponse.VisitListPaymentsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// Pay operation middleware
+func (sh *strictHandler) Pay(ctx *gin.Context, params PayParams) {
+	var request PayRequestObject
+
+	request.Params = params
+
+	var body PayJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Pay(ctx, request.(PayRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Pay")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(PayResponseObject); ok {
+		if err := validResponse.VisitPayResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ShowPayment operation middleware
+func (sh *strictHandler) ShowPayment(ctx *gin.Context, id Id) {
+	var request ShowPaymentRequestObject
+
+	request.Id = id
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowPayment(ctx, request.(ShowPaymentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowPayment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ShowPaymentResponseObject); ok {
+		if err := validResponse.VisitShowPaymentResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
