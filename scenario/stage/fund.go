@@ -17,7 +17,12 @@ import (
 	"photon/swap/trade"
 )
 
-// deploy puts HashLock and a token on each EVM chain.
+// punishBlocks is how long Channels waits after a window: on chains of a block a
+// second, long enough to punish and short enough to watch.
+const punishBlocks = 10
+
+// deploy puts HashLock, Channels with its SecretRegistry, and a token on each EVM
+// chain.
 func (s *Stage) deploy(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, c := range []contracts.Chain{contracts.ETH, contracts.SMT} {
@@ -25,7 +30,10 @@ func (s *Stage) deploy(ctx context.Context) error {
 			return err
 		}
 	}
-	type deployed struct{ lock, token contracts.Address }
+	type deployed struct {
+		lock, token contracts.Address
+		law         Law
+	}
 	made := map[contracts.Chain]*deployed{contracts.ETH: {}, contracts.SMT: {}}
 	for c, to := range made {
 		g.Go(func() error {
@@ -36,6 +44,9 @@ func (s *Stage) deploy(ctx context.Context) error {
 			defer rich.Close()
 			if to.lock, err = rich.Deploy(ctx, contracts.HashLockDeploy(s.at(c).ChainID)); err != nil {
 				return fmt.Errorf("deploy HashLock on %s: %w", c, err)
+			}
+			if to.law.Channels, to.law.Secrets, err = rich.DeployChannels(ctx, punishBlocks); err != nil {
+				return fmt.Errorf("on %s: %w", c, err)
 			}
 			supply, err := contracts.ParseDecimal("1000000", 18)
 			if err != nil {
@@ -51,7 +62,7 @@ func (s *Stage) deploy(ctx context.Context) error {
 		return err
 	}
 	for c, m := range made {
-		s.Locks[c], s.Tokens[c] = m.lock, contracts.Asset{Chain: c, Token: m.token}
+		s.Locks[c], s.Laws[c], s.Tokens[c] = m.lock, m.law, contracts.Asset{Chain: c, Token: m.token}
 		if err := s.Net.StopMining(c); err != nil {
 			return err
 		}

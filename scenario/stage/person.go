@@ -117,6 +117,9 @@ func (s *Stage) configText(p *Person, more []string) (string, error) {
 		fmt.Sprintf("smt_rpc: [%q]", s.Net.SMT.HTTP), fmt.Sprintf("smt_chain: %d", s.Net.SMT.ChainID), fmt.Sprintf("smt_contract: %q", s.Locks[contracts.SMT]), "smt_confirmations: 2",
 		fmt.Sprintf("tokens: [%q, %q]", s.Tokens[contracts.ETH], s.Tokens[contracts.SMT]),
 	}
+	for name, c := range map[string]contracts.Chain{"eth": contracts.ETH, "smt": contracts.SMT} {
+		lines = append(lines, fmt.Sprintf("%s_channels: %q", name, s.Laws[c].Channels), fmt.Sprintf("%s_secrets: %q", name, s.Laws[c].Secrets), name+"_block: 1")
+	}
 	return strings.Join(append(lines, more...), "\n"), nil
 }
 

@@ -2,7 +2,7 @@
 // chain on this machine, and node processes that are given money there. The demo
 // and the stories in the real world play on it.
 //
-//	Open ──▶ chains, HashLock and a token on ETH and SMT
+//	Open ──▶ chains; HashLock, Channels and a token on ETH and SMT
 //	Person ──▶ a node process with keys of its own
 //	Fund ──▶ coins and tokens for everybody
 //	Close ──▶ everything stopped, by process id
@@ -35,6 +35,7 @@ type Stage struct {
 	Net    *devnet.Net
 	Tokens map[contracts.Chain]contracts.Asset   // one on each EVM chain
 	Locks  map[contracts.Chain]contracts.Address // HashLock
+	Laws   map[contracts.Chain]Law               // of channels
 
 	dir     string
 	program string
@@ -43,12 +44,15 @@ type Stage struct {
 	giving  sync.Mutex // one at a time spends from the rich accounts
 }
 
+// A Law is where the contracts of channels are on a chain.
+type Law struct{ Channels, Secrets contracts.Address }
+
 // Open starts the chains and deploys the contracts. No block is made by itself
 // before Mine.
 func Open(ctx context.Context, cfg Config) (*Stage, error) {
 	s := &Stage{
 		dir: cfg.Dir, program: cfg.Program,
-		Tokens: map[contracts.Chain]contracts.Asset{}, Locks: map[contracts.Chain]contracts.Address{},
+		Tokens: map[contracts.Chain]contracts.Asset{}, Locks: map[contracts.Chain]contracts.Address{}, Laws: map[contracts.Chain]Law{},
 	}
 	var err error
 	s.Net, err = devnet.Start(ctx, devnet.Config{

@@ -77,6 +77,8 @@ func TestRealWorld(t *testing.T) {
 	if err := s.Fund(ctx); err != nil {
 		t.Fatal(err)
 	}
+	t.Run("a channel of SMT", func(t *testing.T) { p.channels(t, contracts.Native(contracts.SMT)) })
+	t.Run("a channel of a token on ETH", func(t *testing.T) { p.channels(t, p.Tokens[contracts.ETH]) })
 	t.Run("a second process on one data folder is refused", p.secondProcess)
 	t.Run("BTC reorganises under the first lock", func(t *testing.T) { p.reorg(t, contracts.BTC, "0.01btc", "0.25eth") })
 	t.Run("LTC reorganises under the first lock", func(t *testing.T) { p.reorg(t, contracts.LTC, "0.5ltc", "40smt") })
