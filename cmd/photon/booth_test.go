@@ -48,6 +48,7 @@ type booth struct {
 	refuses bool   // the server answers nobody
 
 	partners []trade.Standing
+	till     *till
 }
 
 // TestMain sets the one time zone in which sessions are told, or is photon in place
@@ -64,11 +65,11 @@ func TestMain(m *testing.M) {
 // openBooth serves a booth until the test ends.
 func openBooth(t *testing.T) *booth {
 	t.Helper()
-	b := &booth{data: t.TempDir(), quotes: map[contracts.Hash]trade.Quote{}, life: map[contracts.Hash][]trade.Trade{}, sent: map[contracts.Hash]int{}}
+	b := &booth{data: t.TempDir(), quotes: map[contracts.Hash]trade.Quote{}, life: map[contracts.Hash][]trade.Trade{}, sent: map[contracts.Hash]int{}, till: newTill()}
 	feed := web.NewFeed(8)
 	t.Cleanup(feed.Close)
 	handler, err := web.New(web.Config{
-		Maker: b, Taker: b, Book: b, Status: b, Peers: b, Feed: feed, Version: "1", Realm: "main", Features: []string{"swap"},
+		Maker: b, Taker: b, Book: b, Status: b, Peers: b, Feed: feed, Channels: b.till, Payer: b.till, Archive: b.till, Version: "1", Realm: "main", Features: []string{"swap"},
 		Wallets: map[contracts.Chain]web.Wallet{
 			contracts.BTC: boothWallet{b, contracts.BTC}, contracts.LTC: boothWallet{b, contracts.LTC}, contracts.ETH: boothWallet{b, contracts.ETH},
 		},
@@ -305,6 +306,8 @@ func (b *booth) Self() string { return "us" }
 func (b *booth) Addresses() []string { return nil }
 
 func (b *booth) Connect(_ context.Context, address string) (string, error) { return "them", nil }
+
+func (b *booth) Account(context.Context, string) (contracts.Address, error) { return charlie, nil }
 
 // A boothWallet reads addresses as the true ones of the main networks do.
 type boothWallet struct {

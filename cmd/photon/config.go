@@ -47,6 +47,12 @@ type config struct {
 	FastUnlock bool     `koanf:"fast_unlock"` // a weak password hash, on dev only
 	Debug      bool     `koanf:"debug"`       // log more
 
+	Relay     bool   `koanf:"relay"`      // pass on payments of others; default on
+	FeePPM    uint64 `koanf:"fee_ppm"`    // of what is passed on, in millionths, in channels where nothing else is set; default 100
+	Reveal    uint64 `koanf:"reveal"`     // blocks that we need to bring a secret to a chain; default 30
+	StaleSecs uint64 `koanf:"stale_secs"` // age of a chain's newest block from which nothing is promised on it; default 300
+	AloneSecs uint64 `koanf:"alone_secs"` // the same, from which no direct payment is made or taken; default 3600
+
 	Tokens []string `koanf:"tokens"` // assets shown beside the coins, such as ETH:0x…
 
 	BTCRPC           []string `koanf:"btc_rpc"`           // http://user:password@host:port, most trusted first; none: no BTC
@@ -62,10 +68,16 @@ type config struct {
 	ETHRPC           []string `koanf:"eth_rpc"`           // http(s) or ws(s) URLs
 	ETHChain         uint64   `koanf:"eth_chain"`         // chain id; default 1
 	ETHContract      string   `koanf:"eth_contract"`      // address of HashLock
+	ETHChannels      string   `koanf:"eth_channels"`      // address of Channels; none: no channels on this chain
+	ETHSecrets       string   `koanf:"eth_secrets"`       // address of the SecretRegistry of Channels
+	ETHBlock         uint64   `koanf:"eth_block"`         // seconds from one block to the next, as a rule; default 12
 	ETHConfirmations uint64   `koanf:"eth_confirmations"` // default 12
 	SMTRPC           []string `koanf:"smt_rpc"`
 	SMTChain         uint64   `koanf:"smt_chain"` // default 20180430
 	SMTContract      string   `koanf:"smt_contract"`
+	SMTChannels      string   `koanf:"smt_channels"`
+	SMTSecrets       string   `koanf:"smt_secrets"`
+	SMTBlock         uint64   `koanf:"smt_block"`         // seconds from one block to the next, as a rule; default 14
 	SMTConfirmations uint64   `koanf:"smt_confirmations"` // default 17
 	PollMillis       uint64   `koanf:"poll_millis"`       // between two questions for a new block; default 1000
 }
@@ -80,6 +92,7 @@ func defaults() map[string]any {
 		"data": filepath.Join(home, ".photon"), "realm": "main", "profile": "safe", "listen": "127.0.0.1:8645",
 		"btc_confirmations": 3, "ltc_confirmations": 6, "eth_confirmations": 12, "smt_confirmations": 17,
 		"eth_chain": 1, "smt_chain": 20180430, "poll_millis": 1000, "at_once": swap.DefaultAtOnce,
+		"eth_block": 12, "smt_block": 14, "relay": true, "fee_ppm": 100, "reveal": 30, "stale_secs": 300, "alone_secs": 3600,
 	}
 }
 

@@ -62,6 +62,15 @@ func (c config) faults() []string {
 	if c.FastUnlock && c.Realm != "dev" {
 		bad("fast_unlock is for realm dev")
 	}
+	if c.FeePPM >= 1_000_000 {
+		bad("fee_ppm %d is the whole payment or more", c.FeePPM)
+	}
+	if c.Reveal == 0 || c.Reveal > maxReveal || c.Reveal < usualReveal && c.Realm != "dev" {
+		bad("reveal %d is not %d to %d", c.Reveal, usualReveal, maxReveal)
+	}
+	if c.StaleSecs < 10 || c.AloneSecs < c.StaleSecs || c.AloneSecs > 86_400 {
+		bad("stale_secs %d and alone_secs %d are not 10 or more, one after the other, up to a day", c.StaleSecs, c.AloneSecs)
+	}
 	for _, token := range c.Tokens {
 		switch a, err := contracts.ParseAsset(token); {
 		case err != nil:
@@ -103,6 +112,12 @@ func (c config) chainFaults() []string {
 				bad("%s_contract is missing: the address of HashLock on %s", name, chain)
 			} else if _, err := contracts.ParseAddress(text); err != nil {
 				bad("%s_contract: %v", name, err)
+			}
+			if _, err := c.channels(chain); err != nil {
+				bad("%v", err)
+			}
+			if c.blockSeconds(chain) == 0 {
+				bad("%s_block is 0 seconds", name)
 			}
 		}
 		if _, known := realmNetworks[c.Realm]; known {

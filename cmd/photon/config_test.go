@@ -134,6 +134,18 @@ func TestConfigFaults(t *testing.T) {
 		{"", "database: 'sqlite:'\n", "database is not sqlite:PATH or postgres://…"},
 		{"", "database: postgres://u:hunter2@db/photon\n", ""},
 		{"", "fast_unlock: true\n", "fast_unlock is for realm dev"},
+		{"", "relay: 1\n", "relay must be true or false"},
+		{"", "fee_ppm: 1000000\n", "fee_ppm 1000000 is the whole payment or more"},
+		{"", "fee_ppm: 999999\n", ""},
+		{"", "reveal: 29\n", "reveal 29 is not 30 to 10000"},
+		{"", "reveal: 30\n", ""},
+		{"", "stale_secs: 9\n", "stale_secs 9 and alone_secs 3600 are not 10 or more, one after the other, up to a day"},
+		{"", "stale_secs: 3601\n", "stale_secs 3601 and alone_secs 3600 are not 10 or more, one after the other, up to a day"},
+		{"", "alone_secs: 86401\n", "stale_secs 300 and alone_secs 86401 are not 10 or more, one after the other, up to a day"},
+		{"", "eth_channels: \"" + ethAddress + "\"\n", "eth_channels and eth_secrets are said both or neither"},
+		{"", "eth_channels: \"" + ethAddress + "\"\neth_secrets: \"" + ethAddress + "\"\n", ""},
+		{"", "smt_channels: \"" + ethAddress + "\"\nsmt_secrets: \"0x12\"\n", "smt_secrets: not an address of this chain: "},
+		{"", "smt_block: 0\n", "smt_block is 0 seconds"},
 		{"", "poll_millis: 9\n", "poll_millis 9 is not 10 to 600000"},
 		{"", "poll_millis: 10\n", ""},
 		{"", "poll_millis: -1\n", "poll_millis must be a whole number, not below 0"},
@@ -251,6 +263,12 @@ eth_confirmations: 0
 smt_rpc: [1]
 smt_chain: -2
 smt_confirmations: many
+smt_channels: "0x12"
+eth_block: 0
+relay: perhaps
+fee_ppm: 1000000
+reveal: 0
+stale_secs: 1
 poll_millis: 0
 colour: green
 `

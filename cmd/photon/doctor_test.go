@@ -363,7 +363,7 @@ func TestDoctorWithOpenSwaps(t *testing.T) {
 	if f := d.row(t, "node"); f.State != isWarn || !strings.Contains(f.Text, "1 swaps are open") {
 		t.Errorf("%+v", f)
 	}
-	if f := d.row(t, "store"); f.State != isOK || !strings.HasPrefix(f.Text, "schema 3; 1 swaps are open") {
+	if f := d.row(t, "store"); f.State != isOK || !strings.HasPrefix(f.Text, "schema 4; 1 swaps are open") {
 		t.Errorf("%+v", f)
 	}
 	if after := lying(t, d.cfg.Data); !maps.Equal(before, after) {

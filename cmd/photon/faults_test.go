@@ -23,7 +23,7 @@ func TestBadInput(t *testing.T) {
 	offer, swap := btcForEth("0.1btc").Digest().String(), someTrade(trade.Locking, 1).ID.String()
 	take := func(more ...string) []string { return append([]string{"swap", "take", offer, "--yes"}, more...) }
 	send := func(more ...string) []string { return append([]string{"wallet", "send", "--yes"}, more...) }
-	fee := "0.0001btc"
+	fee, key := "0.0001btc", aChannel().Key.String()
 	for _, row := range []struct {
 		args []string
 		code int
@@ -92,6 +92,33 @@ func TestBadInput(t *testing.T) {
 		{[]string{"wallet", "address", "doge"}, 2, `usage: unknown chain: "doge"`},
 		{[]string{"wallet", "address", "smt"}, 3, "this node has no such chain: SMT"},
 		{[]string{"wallet", "address"}, 2, "usage: photon wallet address: want a chain: btc, ltc, eth or smt"},
+
+		{[]string{"channel", "open", "charlie", "1smt"}, 2, `usage: not an address of this chain: "charlie"`},
+		{[]string{"channel", "open", charlie.Hex(), "1"}, 2, `usage: not an amount: "1" wants a number and a unit, such as 0.5btc`},
+		{[]string{"channel", "open", charlie.Hex()}, 2, "usage: photon channel open: want a partner (an account, or where its node listens) and an amount with its unit"},
+		{[]string{"channel", "open", charlie.Hex(), "1btc", "--yes"}, 3, "unknown chain: BTC has no channels here"},
+		{[]string{"channel", "open", charlie.Hex(), "1smt", "--yes", "--window", "89"}, 3, "settle window too short or too long: 89 blocks, from 90 to 100800"},
+		{[]string{"channel", "deposit", key, "0smt"}, 2, "usage: 0smt is nothing"},
+		{[]string{"channel", "deposit", key, "1eth"}, 2, "usage: the channel holds SMT, not ETH"},
+		{[]string{"channel", "deposit", swap, "1smt"}, 3, "no such channel: " + swap},
+		{[]string{"channel", "withdraw", key, "71smt", "--yes"}, 3, "channel " + key + ": not enough in the channel: "},
+		{[]string{"channel", "withdraw", key, "1smt", "--yes", "--within", "100801"}, 3, ""},
+		{[]string{"channel", "list", "--state", "lost"}, 2, `usage: --state "lost" is not open, closed or settled`},
+		{[]string{"channel", "list", "--partner", "0x12"}, 2, `usage: --partner: not an address of this chain: "0x12"`},
+		{[]string{"channel", "fee", key, "--flat", "1eth"}, 2, "usage: --flat is of ETH, the channel holds SMT"},
+		{[]string{"channel", "fee", key, "--ppm", "1000000"}, 2, "usage: proportional fee is the whole amount or more: 1000000 ppm"},
+		{[]string{"pay", charlie.Hex()}, 2, "usage: photon pay: want an invoice, or an account (or where its node listens) and an amount with its unit"},
+		{[]string{"pay", "photon1q", "5smt"}, 2, "usage: photon pay: want an invoice, or "},
+		{[]string{"pay", "photon1q"}, 2, "usage: not an invoice that can be paid: "},
+		{[]string{"pay", charlie.Hex(), "0smt"}, 2, "usage: 0smt is nothing to pay"},
+		{[]string{"pay", charlie.Hex(), "1smt", "--max-fee", "1eth"}, 2, "usage: --max-fee is of ETH, the payment of SMT"},
+		{[]string{"pay", charlie.Hex(), "1smt", "--route", "bob"}, 2, `usage: --route: not an address of this chain: "bob"`},
+		{[]string{"pay", charlie.Hex(), "71smt", "--yes"}, 3, "not enough in the channel: "},
+		{[]string{"payments", "12"}, 2, `usage: id: not 32 bytes in hex: "12"`},
+		{[]string{"invoice", "lst"}, 2, `usage: not an amount: "lst" wants a number and a unit, such as 0.5btc`},
+		{[]string{"invoice", "0smt"}, 2, "usage: 0smt within 1h0m0s: nothing, or no time"},
+		{[]string{"invoice", "1smt", "--expires", "0s"}, 2, "usage: 1smt within 0s: nothing, or no time"},
+		{[]string{"invoice", "show", swap}, 3, "invoice " + swap + ": unknown"},
 
 		{[]string{"swop"}, 2, `usage: photon has no command "swop", did you mean swap?`},
 		{[]string{"swap", "tkae"}, 2, `usage: photon swap has no command "tkae", did you mean take?`},

@@ -1,7 +1,9 @@
 // Package main joins the rooms into one binary.
 //
-//	photon node …      a node: its desk, chains, store, peers and API (node.go, wire.go)
+//	photon node …      a node: its desk, channels, chains, store, peers and API (node.go, wire.go, paying.go)
 //	photon swap …      offers, quotes, trades       asks a node over its API (swap.go)
+//	photon channel …   channels of the node         as swap (channel.go)
+//	photon pay …       payments and invoices        as swap (pay.go, invoice.go)
 //	photon board       offers of many makers for everybody to see (board.go)
 //	photon wallet …    balances, addresses, sends   as swap (wallet.go)
 //	photon keys …      one mnemonic, encrypted at rest (keys.go)
@@ -74,13 +76,13 @@ func run(ctx context.Context, root *cobra.Command) int {
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "photon",
-		Short:         "Atomic swaps between BTC, LTC, ETH and SMT",
+		Short:         "Atomic swaps between BTC, LTC, ETH and SMT, and payment channels on ETH and SMT",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(flagFault)
 	root.AddCommand(nodeCommand(), swapCommand(), walletCommand(), demoCommand(), keysCommand(), benchCommand(), doctorCommand(), versionCommand())
-	root.AddCommand(configCommand(), boardCommand())
+	root.AddCommand(configCommand(), boardCommand(), channelCommand(), payCommand(), paymentsCommand(), invoiceCommand())
 	return root
 }
 
@@ -88,6 +90,16 @@ func rootCommand() *cobra.Command {
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
+			return fmt.Errorf("%w: %s: want %s", errUsage, cmd.CommandPath(), what)
+		}
+		return nil
+	}
+}
+
+// atMost is cobra.MaximumNArgs with an error of ours.
+func atMost(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
 			return fmt.Errorf("%w: %s: want %s", errUsage, cmd.CommandPath(), what)
 		}
 		return nil

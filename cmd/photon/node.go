@@ -25,6 +25,7 @@ import (
 	"photon/adapters/peer"
 	"photon/adapters/store"
 	"photon/contracts"
+	"photon/node"
 	"photon/swap"
 	"photon/swap/trade"
 	"photon/web"
@@ -93,14 +94,14 @@ func runNode(ctx context.Context, cfg config, say io.Writer, before func(*keys.J
 	if len(listen) == 0 && cfg.Realm != "dev" {
 		listen = []string{"/ip4/0.0.0.0/tcp/8646"}
 	}
-	node, err := peer.New(peer.Config{
+	peers, err := peer.New(peer.Config{
 		Identity: ring.Identity(), Account: ring.Account(contracts.ETH), Realm: cfg.Realm, Log: log,
 		Listen: listen, MDNS: cfg.LAN, Book: kept,
 	})
 	if err != nil {
 		return err
 	}
-	defer closing(log, "peer", node.Close)
+	defer closing(log, "peer", peers.Close)
 	times, err := cfg.times()
 	if err != nil {
 		return err
@@ -111,31 +112,47 @@ func runNode(ctx context.Context, cfg config, say io.Writer, before func(*keys.J
 	}
 	feed := web.NewFeed(4096)
 	desk := swap.New(swap.Config{
-		Ledgers: ledgers, Contracts: cfg.contracts(), Confirmations: cfg.confirmations(), Peer: node, Store: kept, Offers: kept, Journal: journal,
+		Ledgers: ledgers, Contracts: cfg.contracts(), Confirmations: cfg.confirmations(), Peer: peers, Store: kept, Offers: kept, Journal: journal,
 		Secrets: ring, Verify: peer.Verify, Profile: times, Boards: boards, Assets: cfg.assets(), Realm: cfg.Realm, RefundOnly: cfg.RefundOnly, AtOnce: cfg.AtOnce, Notify: feed.Publish, Log: log,
 	})
-	node.Handle(desk.Receive)
-	if err := serveNode(ctx, cfg, desk, node, ledgers, feed, log); err != nil {
+	peers.Handle(desk.Receive)
+	paying, err := openPaying(ctx, cfg, ledgers, ring, kept, peers.Lines(), feed, log)
+	if err != nil {
+		return err
+	}
+	r := rooms{desk: desk, paying: paying, peers: peers, ledgers: ledgers, kept: kept, feed: feed}
+	if err := r.serve(ctx, cfg, log); err != nil {
 		return err
 	}
 	return farewell(kept, time.Now(), say, log)
 }
 
-// serveNode runs the desk and its API side by side; the end of one ends both.
-func serveNode(ctx context.Context, cfg config, desk *swap.Desk, node *peer.Node, ledgers map[contracts.Chain]swap.Ledger, feed *web.Feed, log *slog.Logger) error {
+// The rooms of a node that run side by side, and what they are asked through.
+type rooms struct {
+	desk    *swap.Desk
+	paying  *node.Node
+	peers   *peer.Node
+	ledgers map[contracts.Chain]swap.Ledger
+	kept    *store.Store
+	feed    *web.Feed
+}
+
+// serve runs the desk, the payment node and their API; the end of one ends all.
+func (r rooms) serve(ctx context.Context, cfg config, log *slog.Logger) error {
 	token, err := apiToken(cfg.Data)
 	if err != nil {
 		return err
 	}
 	wallets := map[contracts.Chain]web.Wallet{}
-	for c, l := range ledgers {
+	for c, l := range r.ledgers {
 		wallets[c] = l.(web.Wallet)
 	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	handler, err := web.New(web.Config{
-		Maker: desk, Taker: desk, Book: desk, Wallets: wallets, Status: status{desk, cfg.RefundOnly}, Peers: node, Feed: feed,
-		Tokens: cfg.tokens(), Version: version(), Realm: cfg.Realm, Features: []string{"swap"},
+		Maker: r.desk, Taker: r.desk, Book: r.desk, Wallets: wallets, Status: status{r.desk, r.paying, cfg.RefundOnly}, Peers: r.peers, Feed: r.feed,
+		Channels: r.paying, Payer: r.paying, Archive: r.kept,
+		Tokens: cfg.tokens(), Version: version(), Realm: cfg.Realm, Features: r.features(),
 		Token: token, Hosts: cfg.Hosts, Metrics: metrics, Log: log,
 	})
 	if err != nil {
@@ -150,10 +167,19 @@ func serveNode(ctx context.Context, cfg config, desk *swap.Desk, node *peer.Node
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return desk.Run(ctx) })
-	g.Go(func() error { return serveUntil(ctx, server, listener, feed.Close) })
-	log.Info("started", "identity", node.Self(), "api", listener.Addr(), "peers", node.Addresses())
+	g.Go(func() error { return r.desk.Run(ctx) })
+	g.Go(func() error { return r.paying.Run(ctx) })
+	g.Go(func() error { return serveUntil(ctx, server, listener, r.feed.Close) })
+	log.Info("started", "identity", r.peers.Self(), "api", listener.Addr(), "peers", r.peers.Addresses())
 	return g.Wait()
+}
+
+// features are what the node can do.
+func (r rooms) features() []string {
+	if len(r.paying.Chains) == 0 {
+		return []string{"swap"}
+	}
+	return []string{"swap", "channels"}
 }
 
 // closing closes what was opened and says so when that fails.
@@ -216,9 +242,10 @@ func writeFile(path, text string) error {
 	return nil
 }
 
-// A status is how a desk is, in the API's words.
+// A status is how a node is, in the API's words.
 type status struct {
 	desk       *swap.Desk
+	paying     *node.Node
 	refundOnly bool
 }
 
@@ -226,7 +253,6 @@ type status struct {
 func (s status) Ready(ctx context.Context) error {
 	select {
 	case <-s.desk.Ready():
-		return nil
 	default:
 		heads, err := s.desk.Heads(ctx)
 		if err != nil {
@@ -239,6 +265,15 @@ func (s status) Ready(ctx context.Context) error {
 			}
 		}
 		return fmt.Errorf("no block yet of %s", strings.Join(silent, ", "))
+	}
+	if len(s.paying.Chains) == 0 {
+		return nil
+	}
+	select {
+	case <-s.paying.Ready():
+		return nil
+	default:
+		return errors.New("a chain with channels has not told its newest block yet")
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"photon/adapters/keys"
+	"photon/adapters/store"
 )
 
 // aNode is the data folder and the config of a node that could run, on a chain
@@ -86,6 +88,46 @@ func TestNodeRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of what Channels says of itself a node must have heard once; then it runs with the
+// chain away. A note in the store stands for that it was heard.
+func TestFirstStartSeesTheLaw(t *testing.T) {
+	data, path := aNode(t)
+	text, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, fmt.Appendf(text, "eth_rpc: [%q]\neth_contract: %q\neth_channels: %q\neth_secrets: %q\n", httpServer(t), ethAddress, ethAddress, ethAddress), 0o600))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	e := photon(ctx, "", "node", "--config", path)
+	if e.code != exitFailed || !strings.Contains(e.err, "photon: the rules of Channels on ETH, which a first start must see: ") {
+		t.Fatalf("exit %d, %q", e.code, e.err)
+	}
+	kept, err := store.Open(t.Context(), "sqlite:"+filepath.Join(data, "photon.db"))
+	must(t, err)
+	must(t, errors.Join(kept.Put(t.Context(), "punish/1/"+ethAddress, []byte{0, 0, 0, 0, 0, 0, 0, 100}), kept.Close()))
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan ending, 1)
+	go func() { ended <- photon(running, "", "node", "--config", path) }()
+	e = photon(ctx, "", "channel", "list", "--data", data)
+	for ; e.code == exitUnreachable && ctx.Err() == nil; e = photon(ctx, "", "channel", "list", "--data", data) {
+		select {
+		case early := <-ended:
+			t.Fatalf("ended early: %+v", early)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	if e.code != 0 {
+		t.Errorf("channels: %+v", e)
+	}
+	e = photon(ctx, "", "channel", "open", charlie.Hex(), "1eth", "--yes", "--data", data)
+	if e.code != exitRefused || !strings.Contains(e.err, "our view of the chain is too old") {
+		t.Errorf("open: %+v", e)
+	}
+	stop()
+	if e := <-ended; e.code != 0 {
+		t.Errorf("ended with %+v", e)
 	}
 }
 

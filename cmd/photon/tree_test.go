@@ -93,7 +93,9 @@ func TestCompletion(t *testing.T) {
 		{[]string{"swap", "re"}, []string{"refund", "rescue"}},
 		{[]string{"wallet", "address", ""}, []string{"btc", "eth", "ltc", "smt"}},
 		{[]string{"swap", "take", "--max"}, []string{"--max-fee"}},
-		{[]string{"c"}, []string{"completion", "config"}},
+		{[]string{"c"}, []string{"channel", "completion", "config"}},
+		{[]string{"channel", "c"}, []string{"close"}},
+		{[]string{"invoice", "r"}, []string{"release"}},
 	} {
 		e := photon(t.Context(), "", append([]string{"__complete"}, row.typed...)...)
 		var got []string

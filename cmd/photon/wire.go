@@ -35,6 +35,12 @@ var (
 	_ swap.Journal  = (*keys.Journal)(nil)
 	_ swap.Peer     = (*peer.Node)(nil)
 	_ node.Peer     = (*peer.Lines)(nil)
+	_ node.Ledger   = (*evm.Chain)(nil)
+	_ node.Store    = (*store.Store)(nil)
+	_ node.Secrets  = (*keys.Keyring)(nil)
+	_ web.Channels  = (*node.Node)(nil)
+	_ web.Payer     = (*node.Node)(nil)
+	_ web.Archive   = (*store.Store)(nil)
 	_ utxo.Keys     = (*keys.Keyring)(nil)
 	_ utxo.Book     = (*store.Store)(nil)
 	_ peer.Book     = (*store.Store)(nil)
@@ -127,8 +133,13 @@ func (c config) funds(chain contracts.Chain) (utxo.Funds, string, error) {
 
 // openContracts makes ETH or SMT.
 func openContracts(cfg config, c contracts.Chain, ring *keys.Keyring, log *slog.Logger) (swap.Ledger, error) {
+	law, err := cfg.channels(c)
+	if err != nil {
+		return nil, err
+	}
 	made := evm.Config{
 		ChainID: cfg.chainID(c), Endpoints: cfg.rpc(c), Contract: cfg.contracts()[c], Key: ring.Account(c), Poll: cfg.poll(), Log: log,
+		Channels: law.channels, Registry: law.secrets, Depth: cfg.confirmations()[c],
 	}
 	if c == contracts.ETH {
 		return eth.New(made)
