@@ -163,7 +163,11 @@ func endOf(ctx context.Context, folder string, ours bool) (_ map[contracts.Hash]
 			return nil, moved, err
 		}
 		for _, p := range page {
-			done[p.ID] = true
+			if p.Ours {
+				done[p.ID] = true
+			} else {
+				done[p.His] = true // as its payer names it
+			}
 		}
 		if f.After = next; next == 0 {
 			return done, moved, nil

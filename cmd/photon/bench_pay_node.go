@@ -74,7 +74,7 @@ type outcome struct {
 // payNodeCommand is a node process of the bench: it lives as long as its input.
 func payNodeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "pay-node", Hidden: true, Args: exactly(0, "no arguments"),
+		Use: "pay-node", Short: "is one node of bench pay", Hidden: true, Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runPayNode(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
 		},
@@ -181,7 +181,7 @@ func profile(folder, name string) (stop func() error, err error) {
 // payLedger are the rules of a node.
 func payLedger(name string) ledger.Config {
 	return ledger.Config{
-		Self: payAccount(name), Relay: true, Limits: ledger.Limits{Locks: message.MaxLocks, Share: 1_000_000},
+		Self: payAccount(name), Relay: true, Limits: ledger.Limits{Locks: message.MaxLocks, Share: 1_000_000, Open: 1_000_000},
 		Chains: map[contracts.Chain]ledger.Terms{payAsset.Chain: {
 			Contract: payContract, Rules: channel.Rules{Reveal: 30, Punish: 60, Grace: 2}, StaleAfter: 300, DirectFor: 3600,
 		}},
