@@ -141,7 +141,7 @@ func (c payCast) spent(ctx context.Context, before []payCounts) ([]payCounts, er
 // payCallers is how many direct payments are under way at a time, and idlePays how
 // many are made one after the other.
 const (
-	payCallers = 128
+	payCallers = 160
 	idlePays   = 200
 )
 
