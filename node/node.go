@@ -284,9 +284,12 @@ func (n *Node) act(ctx context.Context, g *errgroup.Group, all ledger.Change) {
 	for _, c := range all.Channels {
 		n.line(ctx, c.Partner())
 	}
-	if len(all.Channels) > 0 || len(all.Through) > 0 {
-		for _, c := range n.carries {
-			c.poke()
+	for chain := range all.Through {
+		n.carries[chain].poke()
+	}
+	for _, c := range all.Channels {
+		if len(c.Wants(n.ledger.Now(c.Chain))) > 0 { // most changes are payments, of which a chain hears nothing
+			n.carries[c.Chain].poke()
 		}
 	}
 }
