@@ -288,8 +288,10 @@ func (n *Node) act(ctx context.Context, g *errgroup.Group, all ledger.Change) {
 		n.carries[chain].poke()
 	}
 	for _, c := range all.Channels {
-		if len(c.Wants(n.ledger.Now(c.Chain))) > 0 { // most changes are payments, of which a chain hears nothing
-			n.carries[c.Chain].poke()
+		// Most changes are payments, of which no chain hears. One that is no longer
+		// configured hears nothing at all.
+		if carrier := n.carries[c.Chain]; carrier != nil && len(c.Wants(n.ledger.Now(c.Chain))) > 0 {
+			carrier.poke()
 		}
 	}
 }

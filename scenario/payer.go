@@ -58,7 +58,7 @@ type bill struct {
 
 // tag makes an id that is the same when a line is tried again.
 func (p *player) tag(what string, n int) contracts.Hash {
-	return sha256.Sum256(fmt.Appendf(nil, "line %d %s %d, try %d", p.at, what, n, p.tries))
+	return sha256.Sum256(fmt.Appendf(nil, "line %d %s %d, try %d", p.at, what, n, p.tries[[2]int{p.at, n}]))
 }
 
 // together is the newest channel of two people in an asset that is not settled.
@@ -297,7 +297,7 @@ func (p *player) order(ctx context.Context, args []string, n int) (q ledger.Pay,
 	if q.To, err = p.world.Account(payee); err != nil {
 		return q, err
 	}
-	switch key := fmt.Sprintf("line %d %d, try %d", p.at, n, p.tries); {
+	switch key := fmt.Sprintf("line %d %d, try %d", p.at, n, p.tries[[2]int{p.at, n}]); {
 	case q.Plain:
 		q.ID = p.tag("pay", n)
 		return q, nil
@@ -372,7 +372,8 @@ func (p *player) pay(ctx context.Context, args []string) error {
 		}
 		ids = append(ids, q.ID)
 	}
-	for _, id := range ids {
+	var failed []error
+	for n, id := range ids {
 		if err := p.wait("the payment has ended", func() (bool, error) {
 			one, err := p.world.Payer(args[0])
 			if err != nil {
@@ -380,15 +381,15 @@ func (p *player) pay(ctx context.Context, args []string) error {
 			}
 			got, err := one.Payment(ctx, id)
 			if err == nil && got.Status == ledger.Failed {
-				p.tries++ // another try is another payment
-				err = fmt.Errorf("payment failed: %s", got.Reason)
+				p.tries[[2]int{p.at, n}]++ // another try is another payment
+				failed = append(failed, fmt.Errorf("payment failed: %s", got.Reason))
 			}
-			return err == nil && got.Status == ledger.Done, unlessAway(err)
+			return err == nil && got.Status != ledger.Pending, unlessAway(err)
 		}); err != nil {
 			return err
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // between holds one thing that is expected of two people's channel, as the first of

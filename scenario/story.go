@@ -158,7 +158,7 @@ type player struct {
 	offers  map[string]trade.Offer // newest of each maker
 	bills   map[string]bill        // invoices, by the names that the story gives them
 	at      int                    // number of the line
-	tries   int                    // payments that failed so far
+	tries   map[[2]int]int         // of each line's payments, how often one failed
 	refused error                  // of the last verb that somebody asked for
 	patient bool                   // expectations before the end are not held: faults shift them
 }
@@ -168,7 +168,7 @@ type player struct {
 func Play(ctx context.Context, s Story, w World) error { return play(ctx, s, w, false) }
 
 func play(ctx context.Context, s Story, w World, patient bool) error {
-	p := &player{world: w, offers: map[string]trade.Offer{}, bills: map[string]bill{}, patient: patient}
+	p := &player{world: w, offers: map[string]trade.Offer{}, bills: map[string]bill{}, tries: map[[2]int]int{}, patient: patient}
 	for i, l := range s.Lines {
 		if patient && l.Words[0] == "expect" && slices.ContainsFunc(s.Lines[i:], func(l Line) bool { return l.Words[0] != "expect" }) {
 			p.refused = nil

@@ -101,7 +101,7 @@ func fillEnd(t *testing.T, folder string, ours bool, payments []byte, moved uint
 	change := ledger.Change{Channels: []channel.Channel{c}}
 	for _, n := range payments {
 		change.Payments = append(change.Payments, ledger.Payment{
-			ID: contracts.Hash{n}, Ours: ours, Asset: payAsset, Partner: other, Amount: contracts.Units(1), Status: ledger.Done, Channel: c.Key, Nonce: 1,
+			ID: contracts.Hash{n}, His: contracts.Hash{n}, Ours: ours, Asset: payAsset, Partner: other, Amount: contracts.Units(1), Status: ledger.Done, Channel: c.Key, Nonce: 1,
 		})
 	}
 	if err := kept.SaveLedger(t.Context(), change); err != nil {
