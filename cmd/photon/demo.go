@@ -82,7 +82,7 @@ func demoCommand() *cobra.Command {
 	f.BoolVar(&o.once, "once", false, "end after the last swap")
 	f.BoolVar(&o.json, "json", false, "print one JSON object a swap, and a summary")
 	f.StringVar(&pairs, "pairs", "", "only these, such as BTC-ETH,LTC-SMT (default: all twelve)")
-	f.StringVar(&only, "only", "", "only these of swap,token,refund,crash (default: all)")
+	f.StringVar(&only, "only", "", "only these of channel,mediated,forced,swap,token,refund,crash (default: all)")
 	f.StringVar(&o.dir, "dir", "", "folder for chains and nodes (default: a new one, removed at the end)")
 	f.BoolVar(&o.ltcd, "ltcd", false, "run Litecoin on ltcd even where litecoind is installed")
 	return cmd
@@ -117,7 +117,7 @@ func readPairs(text string) ([]pair, error) {
 }
 
 func readKinds(text string) ([]string, error) {
-	all := []string{kindSwap, kindToken, kindCrash, kindRefund}
+	all := []string{kindChannel, kindMediated, kindForced, kindSwap, kindToken, kindCrash, kindRefund}
 	if text == "" {
 		return all, nil
 	}
@@ -190,7 +190,7 @@ func (d *demo) open(ctx context.Context) error {
 	}{{&d.alice, "alice", longTimes}, {&d.bob, "bob", longTimes}, {&d.carol, "carol", shortTimes}, {&d.dave, "dave", shortTimes}}
 	g, starting := errgroup.WithContext(ctx)
 	for _, p := range people {
-		if (p.name == "carol" || p.name == "dave") && !slices.Contains(d.options.only, kindRefund) {
+		if (p.name == "carol" || p.name == "dave") && !d.tells(kindRefund, kindMediated, kindForced) {
 			continue
 		}
 		g.Go(func() (err error) {
@@ -227,8 +227,18 @@ func (d *demo) tell(ctx context.Context) ([]report, error) {
 		reports = append(reports, r)
 		d.board.done(r)
 	}
+	last, err := d.tellChannels(ctx, add)
+	if err != nil {
+		return reports, err
+	}
 	g, ctx := errgroup.WithContext(ctx)
-	if slices.Contains(d.options.only, kindRefund) {
+	if d.tells(kindForced) {
+		g.Go(func() error {
+			add(d.forced(ctx, last))
+			return ctx.Err()
+		})
+	}
+	if d.tells(kindRefund) {
 		g.Go(func() error {
 			add(d.refundStory(ctx))
 			return ctx.Err()
@@ -243,8 +253,28 @@ func (d *demo) tell(ctx context.Context) ([]report, error) {
 		}
 		return nil
 	})
-	err := g.Wait()
+	err = g.Wait()
 	return reports, err
+}
+
+// tells reports whether any of these kinds was asked for.
+func (d *demo) tells(kinds ...string) bool {
+	return slices.ContainsFunc(kinds, func(k string) bool { return slices.Contains(d.options.only, k) })
+}
+
+// tellChannels tells of channels, before the swaps: those hold every balance to the
+// unit. It returns Carol's channel with Dave, which stays open.
+func (d *demo) tellChannels(ctx context.Context, add func(report)) (last contracts.Hash, err error) {
+	if d.tells(kindChannel) {
+		add(d.neighbours(ctx, contracts.Native(contracts.SMT)))
+		add(d.neighbours(ctx, d.stage.Tokens[contracts.ETH]))
+	}
+	if d.tells(kindMediated, kindForced) {
+		var r report
+		r, last = d.mediated(ctx)
+		add(r)
+	}
+	return last, ctx.Err()
 }
 
 // A story is one swap to be told.
@@ -256,16 +286,16 @@ type story struct {
 // program is what Alice and Bob do, in order.
 func (d *demo) program() []story {
 	var all []story
-	if slices.Contains(d.options.only, kindSwap) {
+	if d.tells(kindSwap) {
 		for _, p := range d.options.pairs {
 			all = append(all, story{p, kindSwap})
 		}
 	}
-	if slices.Contains(d.options.only, kindToken) {
+	if d.tells(kindToken) {
 		all = append(all, story{pair{contracts.Native(contracts.BTC), d.stage.Tokens[contracts.ETH]}, kindToken},
 			story{pair{d.stage.Tokens[contracts.SMT], contracts.Native(contracts.LTC)}, kindToken})
 	}
-	if slices.Contains(d.options.only, kindCrash) {
+	if d.tells(kindCrash) {
 		all = append(all, story{pair{contracts.Native(contracts.LTC), contracts.Native(contracts.ETH)}, kindCrash})
 	}
 	return all

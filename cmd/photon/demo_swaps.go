@@ -24,6 +24,7 @@ type report struct {
 	Fees          map[string]map[string]contracts.Amount `json:"fees"` // by person and coin
 	BalanceBefore map[string]map[string]contracts.Amount `json:"balance_before"`
 	BalanceAfter  map[string]map[string]contracts.Amount `json:"balance_after"`
+	Channel       *channelReport                         `json:"channel,omitempty"` // of stories about channels
 	Error         string                                 `json:"error,omitempty"`
 }
 

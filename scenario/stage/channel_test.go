@@ -2,8 +2,6 @@ package stage_test
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +11,6 @@ import (
 
 	"photon/contracts"
 	"photon/node/channel"
-	"photon/node/ledger"
 	"photon/scenario/stage"
 	"photon/web"
 	"photon/web/api"
@@ -144,11 +141,11 @@ func (p *play) gets(t *testing.T, who *stage.Person, asset contracts.Asset, want
 // account is that of somebody's node.
 func (p *play) account(t *testing.T, who *stage.Person) string {
 	t.Helper()
-	info, err := who.Client.Info(p.ctx)
+	account, err := who.Account(p.ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return info.Account
+	return account
 }
 
 // channel waits for a channel of an asset with a partner.
@@ -172,40 +169,21 @@ func (p *play) channel(t *testing.T, who *stage.Person, asset contracts.Asset, p
 // sees waits until somebody's side of a channel is as it should be.
 func (p *play) sees(t *testing.T, who *stage.Person, id contracts.Hash, good func(api.Channel) bool) {
 	t.Helper()
-	var v api.Channel
-	p.soon(t, func() any { return v }, func() bool {
-		var err error
-		if v, err = who.Client.Channel(p.ctx, id); err != nil {
-			t.Fatal(err)
-		}
-		return good(v)
-	})
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if _, err := who.SeesChannel(ctx, id, good); err != nil {
+		t.Fatal(err)
+	}
 }
 
-// pay pays and waits until that is done. A partner who is just about to be met is
-// waited for.
-func (p *play) pay(t *testing.T, who *stage.Person, what api.Pay) (made api.Payment) {
+// pay pays and waits until that is done.
+func (p *play) pay(t *testing.T, who *stage.Person, what api.Pay) api.Payment {
 	t.Helper()
-	key := web.NewKey()
-	var err error
-	p.soon(t, func() any { return err }, func() bool {
-		made, err = who.Client.Pay(p.ctx, key, what)
-		if problem := (*web.Problem)(nil); errors.As(err, &problem) && problem.Status == http.StatusConflict && problem.Code == "offline" {
-			return false
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return true
-	})
-	p.soon(t, func() any { return made }, func() bool {
-		if made, err = who.Client.Payment(p.ctx, made.Id); err != nil {
-			t.Fatal(err)
-		}
-		return made.Status != ledger.Pending
-	})
-	if made.Status != ledger.Done {
-		t.Fatalf("the payment of %s: %+v", who.Name, made)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	made, err := who.Pays(ctx, what)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return made
 }

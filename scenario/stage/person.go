@@ -114,7 +114,7 @@ func (s *Stage) configText(p *Person, more []string) (string, error) {
 		fmt.Sprintf("btc_rpc: [%q]", outputs(s.Net.BTC.Host, s.Net.BTC.User, s.Net.BTC.Password)), "btc_network: " + s.Net.BTC.Network, "btc_confirmations: 2",
 		fmt.Sprintf("ltc_rpc: [%q]", outputs(s.Net.LTC.Host, s.Net.LTC.User, s.Net.LTC.Password)), "ltc_network: " + s.Net.LTC.Network, "ltc_confirmations: 2",
 		fmt.Sprintf("eth_rpc: [%q]", s.Net.ETH.HTTP), fmt.Sprintf("eth_chain: %d", s.Net.ETH.ChainID), fmt.Sprintf("eth_contract: %q", s.Locks[contracts.ETH]), "eth_confirmations: 2",
-		fmt.Sprintf("smt_rpc: [%q]", s.Net.SMT.HTTP), fmt.Sprintf("smt_chain: %d", s.Net.SMT.ChainID), fmt.Sprintf("smt_contract: %q", s.Locks[contracts.SMT]), "smt_confirmations: 2",
+		fmt.Sprintf("smt_rpc: [%q]", s.Net.SMT.HTTP), fmt.Sprintf("smt_chain: %d", s.Net.SMT.ChainID), fmt.Sprintf("smt_contract: %q", s.Locks[contracts.SMT]), "smt_confirmations: 2", "reveal: 10",
 		fmt.Sprintf("tokens: [%q, %q]", s.Tokens[contracts.ETH], s.Tokens[contracts.SMT]),
 	}
 	for name, c := range map[string]contracts.Chain{"eth": contracts.ETH, "smt": contracts.SMT} {
