@@ -16,6 +16,7 @@ import (
 //	expect alice swaps=2 lock=none next=them         counts, her lock, who has the next move
 //	expect alice fault=never_locked                  what her partner did wrong; none
 //	expect alice/bob has=70smt locks=0 channel=open  their channel, as she sees it
+//	expect alice total=30smt                         what she has in all her channels
 //	expect alice bill=done                           her payment of that invoice
 //	expect refused "expired"                         what the line before was told
 //	expect both completed                            everybody's newest swap
@@ -62,6 +63,9 @@ func (p *player) hold(ctx context.Context, args []string, roughly bool) error {
 func (p *player) fact(ctx context.Context, who, name, want string) error {
 	if strings.Contains(who, "/") {
 		return p.between(ctx, who, name, want)
+	}
+	if name == "total" {
+		return p.total(who, want)
 	}
 	if b, is := p.bills[name]; is {
 		return p.billed(ctx, who, b, want)

@@ -449,6 +449,28 @@ func (p *player) between(ctx context.Context, who, name, want string) error {
 	return nil
 }
 
+// total holds what somebody has in all channels of an asset that are not settled.
+func (p *player) total(who, want string) error {
+	s, err := p.sum(want)
+	if err != nil {
+		return err
+	}
+	all, err := p.world.Stored(who)
+	if err != nil {
+		return err
+	}
+	var has contracts.Amount
+	for _, c := range all {
+		if c.Asset() == s.Asset && c.Status != channel.Settled {
+			has = has.Plus(c.Balance())
+		}
+	}
+	if has != s.Amount {
+		return fmt.Errorf("it is %s", has)
+	}
+	return nil
+}
+
 // billed holds how a payer's payment of an invoice stands.
 func (p *player) billed(ctx context.Context, who string, b bill, want string) error {
 	one, err := p.world.Payer(who)

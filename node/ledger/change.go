@@ -25,6 +25,7 @@ type Change struct {
 	// What is not stored: it is told anew after a restart.
 	now    uint64                            // Unix second
 	reach  map[contracts.Address]bool        // who came, and who went
+	blank  map[contracts.Chain]uint64        // newest block of a chain of which nothing was known when it was first heard
 	offers map[contracts.Hash]*message.Offer // that we are bound to, and nil, to which no more
 
 	at struct{ channels, payments, transfers, demands, fees places }
@@ -122,6 +123,9 @@ func (c *Change) Add(d Change) {
 	}
 	for chain, v := range d.Heads {
 		set(&c.Heads, chain, v)
+	}
+	for chain, v := range d.blank {
+		set(&c.blank, chain, v)
 	}
 	for party, v := range d.reach {
 		set(&c.reach, party, v)

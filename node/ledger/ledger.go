@@ -75,7 +75,8 @@ type Ledger struct {
 	cfg     Config
 	now     uint64 // Unix second
 	heads   map[contracts.Chain]channel.Head
-	dated   map[Dated]bool // with no block
+	dated   map[Dated]bool             // with no block
+	blank   map[contracts.Chain]uint64 // see Change
 	through map[contracts.Chain]uint64
 	reach   map[contracts.Address]bool
 
@@ -105,7 +106,7 @@ type flown struct {
 // New returns a ledger without channels.
 func New(cfg Config) *Ledger {
 	return &Ledger{
-		cfg: cfg, heads: map[contracts.Chain]channel.Head{}, dated: map[Dated]bool{}, through: map[contracts.Chain]uint64{},
+		cfg: cfg, heads: map[contracts.Chain]channel.Head{}, dated: map[Dated]bool{}, blank: map[contracts.Chain]uint64{}, through: map[contracts.Chain]uint64{},
 		reach: map[contracts.Address]bool{}, fees: map[contracts.Hash]*message.Schedule{},
 		partners: map[contracts.Address][]contracts.Hash{}, flown: map[contracts.Hash][]flown{},
 		outs: map[contracts.Hash]contracts.Hash{}, loads: map[lane]load{}, sought: map[contracts.Hash]bool{},
@@ -205,6 +206,9 @@ func (l *Ledger) Commit(c Change) {
 	}
 	for chain, through := range c.Through {
 		l.through[chain] = through
+	}
+	for chain, height := range c.blank {
+		l.blank[chain] = height
 	}
 	for _, s := range c.Dated {
 		l.dated[Dated{Chain: s.Chain, Hash: s.Hash}] = true

@@ -115,6 +115,9 @@ func (d *draft) news(e News) error {
 		return fmt.Errorf("%w: on %q", ErrPayment, e.Chain)
 	}
 	before := d.through(e.Chain)
+	if _, heard := d.l.through[e.Chain]; !heard && before == 0 && e.Head.Height > 0 {
+		set(&d.c.blank, e.Chain, e.Head.Height)
+	}
 	if e.Through > before {
 		set(&d.c.Through, e.Chain, e.Through)
 	}
@@ -152,6 +155,9 @@ func (d *draft) happened(chain contracts.Chain, terms Terms, h channel.Happened)
 		if err != nil {
 			return err
 		}
+		// A channel from before we knew anything of its chain may be one of which we have
+		// lost all: the partner is asked before a word is said in it.
+		c.Behind = h.Block <= max(d.l.blank[chain], d.c.blank[chain])
 		d.put(channel.Channel{}, c)
 		d.effect(Notice{ChannelMoved, key, string(c.Status)})
 		if d.there(c.Partner()) {
