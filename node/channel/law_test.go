@@ -44,9 +44,11 @@ func TestPartnerCloses(t *testing.T) {
 	p.settle()
 	closer := p.sides[0].c.Them.Proof // the newest of the second
 	p.close(0, closer)
-	p.wants(0, CallSettle)
+	if calls := p.wants(0, CallSettle); calls[0].At != 1000+window+rules.Punish+1 {
+		t.Errorf("who has closed settles from %d", calls[0].At)
+	}
 	calls := p.wants(1, CallUpdate, CallSettle)
-	if calls[0].Deadline != 1000+window || calls[1].At != 1000+window+rules.Punish+1 {
+	if calls[0].Deadline != 1000+window || calls[1].At != 1000+window+rules.Punish+1+rules.Reveal {
 		t.Errorf("deadline %d, settle from %d", calls[0].Deadline, calls[1].At)
 	}
 	p.now.Height = 1000 + window

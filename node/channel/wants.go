@@ -127,7 +127,11 @@ func (c Channel) defence(now Now) (calls []Call) {
 			return contracts.PunishCall(c.Name, c.First, l.Ours, l.Locks, i, proof)
 		}))
 	}
-	return append(calls, c.call(CallSettle, 0, l.End+c.Rules.Punish+1, c.Balance(), nil, 0, func(contracts.Signature) []byte {
+	soonest := l.End + c.Rules.Punish + 1
+	if !l.ByUs {
+		soonest += c.Rules.Reveal // who has closed settles; both at once would pay for one call that fails
+	}
+	return append(calls, c.call(CallSettle, 0, soonest, c.Balance(), nil, 0, func(contracts.Signature) []byte {
 		if c.First {
 			return contracts.SettleCall(c.Name, l.Ours, l.Theirs)
 		}
