@@ -4,7 +4,7 @@ SHELL := /bin/bash
 DEMO ?=
 TAGS := nomsgpack
 PKG ?= ./...
-SWEEPS := ^(TestCrashSweep|TestNoise|TestRandomStories)$$
+SWEEPS := ^(TestCrashSweep|TestNoise|TestRandomStories|TestRandomPayments)$$
 
 .PHONY: help demo test fast scenarios bench gas contracts generate parts fuzz sweep
 

@@ -45,9 +45,21 @@ var payerVerbs = map[string]*verb{
 	"release": {"release bob bill: he shows the secret", 2, true, (*player).release},
 	"cancel":  {"cancel bob bill: he gives up what is locked for it", 2, true, (*player).cancel},
 
+	"try": {"try begin alice bob 5smt plain: or it is refused, which is as good", 2, false, (*player).try},
+
 	"remember": {"remember bob alice: what she has said in their channel so far", 2, false, upset("remember")},
 	"cheat":    {"cheat bob alice: his node stops, and he closes with what he remembers", 2, false, upset("cheat")},
 	"seize":    {"seize bob alice: he unlocks all of the remembered list whose secrets are his", 2, false, upset("seize")},
+}
+
+// try does what another verb says. That somebody is refused is no error.
+func (p *player) try(ctx context.Context, args []string) error {
+	v := verbs[args[0]]
+	if v == nil || !v.asks {
+		return fmt.Errorf("nobody asks for %q", args[0])
+	}
+	p.refused = v.do(p, ctx, args[1:])
+	return nil
 }
 
 // A bill is an invoice that a story calls by a name.

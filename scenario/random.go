@@ -42,6 +42,29 @@ func RandomStory(seed uint64) string {
 	return w.text.String()
 }
 
+// RandomPayments writes the story of a seed about channels: three people in a line pay
+// each other, directly and over the one between, while everything goes wrong that can
+// without anybody breaking a rule.
+func RandomPayments(seed uint64) string {
+	people := []string{"alice", "bob", "carol"}
+	w := &writer{rand: rand.New(rand.NewPCG(seed, 0xca5)), chains: []string{"smt"}, people: people}
+	fmt.Fprintf(&w.text, "# Random payments of seed %d.\nopen alice bob 100smt\nopen bob carol 100smt\ndeposit bob alice 100smt\ndeposit carol bob 100smt\n", seed)
+	for w.at < window {
+		if w.rand.IntN(3) == 0 {
+			w.trouble()
+		} else if from, amount := w.rand.IntN(3), 1+w.rand.IntN(60); from == 1 {
+			w.say("try begin bob %s %dsmt plain", people[2*w.rand.IntN(2)], amount)
+		} else if to := people[2-from]; w.rand.IntN(2) == 0 {
+			w.say("try begin %s %s %dsmt via=bob,%s", people[from], to, amount, to)
+		} else {
+			w.say("try begin %s bob %dsmt plain", people[from], amount)
+		}
+		w.pass(60)
+	}
+	w.say("pass 1m")
+	return w.text.String()
+}
+
 // A writer writes one random story.
 type writer struct {
 	rand   *rand.Rand

@@ -6,14 +6,17 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"photon/swap/trade"
 )
 
 // TestRandomStories plays the stories of many seeds. PHOTON_SEEDS is how many,
 // PHOTON_SEED the first. What fails is printed as the shortest story that does.
-func TestRandomStories(t *testing.T) {
-	count, first := uint64(200), uint64(1)
+func TestRandomStories(t *testing.T) { playSeeds(t, 200, RandomStory) }
+
+// TestRandomPayments does the same with stories of channels.
+func TestRandomPayments(t *testing.T) { playSeeds(t, 60, RandomPayments) }
+
+func playSeeds(t *testing.T, usual uint64, write func(seed uint64) string) {
+	count, first := usual, uint64(1)
 	for name, into := range map[string]*uint64{"PHOTON_SEEDS": &count, "PHOTON_SEED": &first} {
 		if text := os.Getenv(name); text != "" {
 			n, err := strconv.ParseUint(text, 10, 64)
@@ -23,9 +26,9 @@ func TestRandomStories(t *testing.T) {
 			*into = n
 		}
 	}
-	failed, ends := 0, map[trade.Status]int{}
+	failed, ends := 0, map[string]int{}
 	for seed := first; seed < first+count && failed < 3; seed++ {
-		text := RandomStory(seed)
+		text := write(seed)
 		err := playText(t, text, ends)
 		if err == nil {
 			continue
@@ -38,7 +41,7 @@ func TestRandomStories(t *testing.T) {
 		})
 		t.Errorf("seed %d: %v\nshortest story: %v\n%s", seed, err, playText(t, short, nil), short)
 	}
-	t.Logf("%d stories, swaps ended %v", count, ends)
+	t.Logf("%d stories, ended %v", count, ends)
 }
 
 var particular = regexp.MustCompile(`\d+|alice|bob|carol|(BTC|LTC|ETH|SMT)\S*`)
@@ -53,8 +56,8 @@ func kind(err error) string {
 	return strings.Join(parts[max(0, len(parts)-2):], ": ")
 }
 
-// playText plays a story and counts how its swaps ended.
-func playText(t *testing.T, text string, ends map[trade.Status]int) error {
+// playText plays a story and counts how its swaps and payments ended.
+func playText(t *testing.T, text string, ends map[string]int) error {
 	t.Helper()
 	s, err := ReadStory("random", text)
 	if err != nil {
@@ -73,7 +76,16 @@ func playText(t *testing.T, text string, ends map[trade.Status]int) error {
 			return err
 		}
 		for _, t := range all {
-			ends[t.Status]++
+			ends["swap "+string(t.Status)]++
+		}
+		payments, err := n.disk.Payments()
+		if err != nil {
+			return err
+		}
+		for _, p := range payments {
+			if p.Ours {
+				ends["payment "+string(p.Status)+" "+string(p.Reason)]++
+			}
 		}
 	}
 	return nil
