@@ -30,7 +30,7 @@ type carrier struct {
 
 // A job is an order under way.
 type job struct {
-	txs   []channel.Tx // that carry it out, in order; the last of a step is the newest
+	txs   []channel.Tx // of it, in order; the last of a step is the newest
 	after time.Time    // when it is looked at again
 	fails int
 }
@@ -76,6 +76,17 @@ func (c *carrier) job(order contracts.Hash) *job {
 		c.jobs[order] = j
 	}
 	return j
+}
+
+// call is the newest transaction that does what is ordered. What else was made for it
+// only has to be mined before, and says nothing of it.
+func (j *job) call() (newest channel.Tx, is bool) {
+	for _, t := range j.txs {
+		if t.Step == 0 {
+			newest, is = t, true
+		}
+	}
+	return newest, is
 }
 
 // run carries until ctx ends. It returns an error only when the store fails.
@@ -142,13 +153,17 @@ func (c *carrier) over(ctx context.Context, j *job) bool {
 		return false
 	}
 	j.after = time.Now().Add(checkEvery)
-	depth, _, err := c.at.CallBuried(ctx, j.txs[len(j.txs)-1])
+	newest, is := j.call()
+	if !is {
+		newest = j.txs[len(j.txs)-1]
+	}
+	depth, _, err := c.at.CallBuried(ctx, newest)
 	if err != nil {
 		c.node.Log.Warn("will retry", "effect", "look at a transaction", "chain", c.chain, "err", err)
 		return false
 	}
 	if depth == 0 {
-		c.send(ctx, j) // its nonce holds up others until it is mined
+		c.send(ctx, j.txs) // its nonce holds up others until it is mined
 	}
 	return depth > 0
 }
@@ -213,8 +228,7 @@ func (c *carrier) carry(ctx context.Context, o channel.Order, j *job) error {
 }
 
 func (c *carrier) step(ctx context.Context, o channel.Order, j *job) error {
-	if len(j.txs) > 0 {
-		newest := j.txs[len(j.txs)-1]
+	if newest, is := j.call(); is {
 		depth, done, err := c.at.CallBuried(ctx, newest)
 		switch {
 		case err != nil:
@@ -228,9 +242,9 @@ func (c *carrier) step(ctx context.Context, o channel.Order, j *job) error {
 				return err
 			}
 			if ok {
-				return c.keep(ctx, j, faster)
+				return c.keep(ctx, faster)
 			}
-			c.send(ctx, j)
+			c.send(ctx, j.txs)
 			return nil
 		}
 		j.txs = nil // it was mined and has failed: what it asks for may be possible now
@@ -239,26 +253,28 @@ func (c *carrier) step(ctx context.Context, o channel.Order, j *job) error {
 	if err != nil {
 		return err
 	}
-	return c.keep(ctx, j, txs...)
+	return c.keep(ctx, txs...)
 }
 
-// keep stores transactions, and only then sends them.
-func (c *carrier) keep(ctx context.Context, j *job, txs ...channel.Tx) error {
+// keep stores transactions, each with the order that it is of, and only then sends
+// them.
+func (c *carrier) keep(ctx context.Context, txs ...channel.Tx) error {
 	if err := c.node.Store.SaveCallTxs(ctx, txs...); err != nil {
 		return fatal{fmt.Errorf("save transactions: %w", err)}
 	}
 	for _, t := range txs {
+		j := c.job(t.Order)
 		if !slices.ContainsFunc(j.txs, func(k channel.Tx) bool { return k.ID == t.ID }) {
 			j.txs = append(j.txs, t)
 		}
 	}
-	c.send(ctx, j)
+	c.send(ctx, txs)
 	return nil
 }
 
-// send broadcasts all that carries a job out; what the chain has is no error.
-func (c *carrier) send(ctx context.Context, j *job) {
-	for _, t := range j.txs {
+// send broadcasts transactions; what the chain has is no error.
+func (c *carrier) send(ctx context.Context, txs []channel.Tx) {
+	for _, t := range txs {
 		if err := c.at.SendCall(ctx, t); err != nil && ctx.Err() == nil {
 			c.node.Log.Warn("will retry", "effect", "send a transaction", "chain", c.chain, "tx", t.ID, "err", err)
 		}

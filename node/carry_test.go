@@ -1,0 +1,182 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"photon/contracts"
+	"photon/node/channel"
+	"photon/node/ledger"
+)
+
+var at = contracts.Channels{ChainID: 1, At: contracts.Address{7}}
+
+// A desk is a node on a chain of which the test says everything. It has no partner.
+type desk struct {
+	Ledger
+	Peer
+	Store
+	mu       sync.Mutex
+	kept     []channel.Tx
+	rested   []contracts.Hash
+	sent     []contracts.Hash
+	prepared []channel.Order
+	makes    func(channel.Order) ([]channel.Tx, error)
+	buried   map[contracts.Hash]uint64 // how deep
+	faster   func(channel.Tx) (channel.Tx, bool)
+}
+
+func (d *desk) Channels() (contracts.Channels, contracts.Address) { return at, contracts.Address{8} }
+
+func (d *desk) FollowChannels(ctx context.Context, _ uint64, deliver func(context.Context, channel.News) error) error {
+	now := uint64(time.Now().Unix())
+	if err := deliver(ctx, channel.News{Head: channel.Head{Height: 100, Time: now}, Through: 98}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (d *desk) PrepareCall(_ context.Context, o channel.Order) ([]channel.Tx, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.prepared = append(d.prepared, o)
+	return d.makes(o)
+}
+
+func (d *desk) SendCall(_ context.Context, t channel.Tx) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sent = append(d.sent, t.ID)
+	return nil
+}
+
+func (d *desk) CallBuried(_ context.Context, t channel.Tx) (uint64, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.buried[t.ID], d.buried[t.ID] > 0, nil
+}
+
+func (d *desk) HastenCall(_ context.Context, _ channel.Order, t channel.Tx) (channel.Tx, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	faster, ok := d.faster(t)
+	return faster, ok, nil
+}
+
+func (d *desk) ResumeCalls(context.Context, []channel.Tx) error { return nil }
+
+func (d *desk) Met() <-chan contracts.Address { return nil }
+func (d *desk) Trust(contracts.Address, bool) {}
+
+func (d *desk) LoadLedger(context.Context) (ledger.Loaded, error) { return ledger.Loaded{}, nil }
+
+func (d *desk) SaveLedger(_ context.Context, c ledger.Change) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.rested = append(d.rested, c.Rest...)
+	return nil
+}
+
+func (d *desk) SaveCallTxs(_ context.Context, txs ...channel.Tx) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kept = append(d.kept, txs...)
+	return nil
+}
+
+func (d *desk) CallTxs(context.Context) ([]channel.Tx, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(d.kept), func(t channel.Tx) bool { return slices.Contains(d.rested, t.Order) }), nil
+}
+
+// mine buries a transaction so deep.
+func (d *desk) mine(tx contracts.Hash, depth uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.buried[tx] = depth
+}
+
+// sends counts how often a transaction was sent.
+func (d *desk) sends(tx contracts.Hash) (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.sent {
+		if s == tx {
+			n++
+		}
+	}
+	return n
+}
+
+// atDesk runs do beside a node of d, in fake time.
+func atDesk(t *testing.T, d *desk, do func(context.Context, *Node)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		n := New(Config{
+			Ledger: ledger.Config{
+				Self: contracts.Address{1}, Limits: ledger.Limits{Open: 10},
+				Chains: map[contracts.Chain]ledger.Terms{contracts.SMT: {Contract: at, StaleAfter: 3600, Rules: channel.Rules{Reveal: 30}}},
+			},
+			Chains: map[contracts.Chain]Ledger{contracts.SMT: d}, Peer: d, Store: d, Log: slog.New(slog.DiscardHandler),
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- n.Run(ctx) }()
+		<-n.Ready()
+		do(ctx, n)
+		cancel()
+		if err := <-ran; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// made is a transaction of an order.
+func made(order contracts.Hash, name string, step int) channel.Tx {
+	return channel.Tx{Order: order, Chain: contracts.SMT, ID: sha256.Sum256([]byte(name)), Step: step}
+}
+
+// What had to be mined before an order is no sign that the order is done.
+func TestOrderIsNotWhatIsInItsWay(t *testing.T) {
+	id, other := contracts.Hash{5}, contracts.Hash{6}
+	call := made(id, "call", 0)
+	for name, way := range map[string]channel.Tx{
+		"an approval, raised":     made(id, "approval", 1),
+		"a filled nonce":          made(id, "nothing", 2),
+		"another order's, raised": made(other, "other", 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &desk{
+				buried: map[contracts.Hash]uint64{},
+				makes:  func(channel.Order) ([]channel.Tx, error) { return []channel.Tx{call}, nil },
+			}
+			d.faster = func(channel.Tx) (channel.Tx, bool) { return way, !slices.Contains(d.sent, way.ID) }
+			atDesk(t, d, func(ctx context.Context, n *Node) {
+				if _, err := n.Open(ctx, id, contracts.Native(contracts.SMT), contracts.Address{2}, 600, contracts.Units(9)); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+				d.mine(way.ID, 10)
+				time.Sleep(time.Minute)
+				before := d.sends(call.ID)
+				time.Sleep(time.Minute)
+				if after := d.sends(call.ID); after == before || slices.Contains(d.rested, id) {
+					t.Errorf("the call was sent %d times, then %d; at rest are %v", before, after, d.rested)
+				}
+				d.mine(call.ID, 10)
+				time.Sleep(time.Minute)
+				if !slices.Contains(d.rested, id) {
+					t.Error("it is done, and not at rest")
+				}
+			})
+		})
+	}
+}
