@@ -193,11 +193,28 @@ func (c *carrier) wanted(ctx context.Context) (all []channel.Order, err error) {
 		if earns := k.Kind == channel.CallRegister || k.Kind == channel.CallUnlock; earns && k.Asset.IsNative() {
 			o.Stake = k.Amount // to earn a lock nobody pays more than it is worth; to end a channel is what our user wants
 		}
-		all = append(all, c.limited(o))
+		all = join(all, c.limited(o))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append(all, c.orders...), nil
+}
+
+// join adds an order to others, or what hangs on it to the same one: a secret is
+// registered once for the locks of all channels, and is worth what they are together.
+func join(all []channel.Order, o channel.Order) []channel.Order {
+	i := slices.IndexFunc(all, func(x channel.Order) bool { return x.ID == o.ID })
+	if i < 0 {
+		return append(all, o)
+	}
+	x := &all[i]
+	x.Deadline = min(x.Deadline, o.Deadline)
+	if x.Stake.IsZero() || o.Stake.IsZero() {
+		x.Stake = contracts.Amount{} // no limit
+	} else {
+		x.Stake = x.Stake.Plus(o.Stake)
+	}
+	return all
 }
 
 // limited is an order with the gas that it takes at most.

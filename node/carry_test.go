@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -177,6 +178,31 @@ func TestOrderIsNotWhatIsInItsWay(t *testing.T) {
 					t.Error("it is done, and not at rest")
 				}
 			})
+		})
+	}
+}
+
+// A secret that opens several locks is registered once, for what all of them are
+// worth: one of nothing, which somebody puts before it, must not keep it from us.
+func TestOneOrderForAllLocks(t *testing.T) {
+	order := func(deadline, stake uint64) channel.Order {
+		return channel.Order{ID: contracts.Hash{1}, Deadline: deadline, Stake: contracts.Units(stake)}
+	}
+	for _, row := range []struct {
+		name       string
+		x, y, want channel.Order
+	}{
+		{"two locks", order(50, 1), order(60, 1000), order(50, 1001)},
+		{"the later one first", order(60, 1000), order(50, 1), order(50, 1001)},
+		{"one in tokens", order(50, 1), order(60, 0), order(50, 0)},
+		{"tokens first", order(50, 0), order(60, 1), order(50, 0)},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			other := channel.Order{ID: contracts.Hash{2}}
+			got := join(join(join(nil, row.x), other), row.y)
+			if want := []channel.Order{row.want, other}; !reflect.DeepEqual(got, want) {
+				t.Errorf("%+v, want %+v", got, want)
+			}
 		})
 	}
 }
