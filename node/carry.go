@@ -61,6 +61,9 @@ func (c *carrier) resume(ctx context.Context, txs []channel.Tx) error {
 			mine = append(mine, t)
 			j := c.job(t.Order)
 			j.txs = append(j.txs, t)
+			if err := c.recall(t); err != nil {
+				return err
+			}
 		}
 	}
 	if err := c.at.ResumeCalls(ctx, mine); err != nil {
@@ -296,34 +299,6 @@ func (c *carrier) send(ctx context.Context, txs []channel.Tx) {
 			c.node.Log.Warn("will retry", "effect", "send a transaction", "chain", c.chain, "tx", t.ID, "err", err)
 		}
 	}
-}
-
-// done ends an order of our user once the chain has it.
-func (c *carrier) done(o channel.Order) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.orders = slices.DeleteFunc(c.orders, func(x channel.Order) bool { return x.ID == o.ID })
-}
-
-// order takes an order of our user: its transaction is stored when it returns, and
-// carried on from then, whatever happens. Errors: channel.ErrShort, and why the
-// contract would refuse it.
-func (c *carrier) order(ctx context.Context, o channel.Order) ([]channel.Tx, error) {
-	o = c.limited(o)
-	txs, err := c.at.PrepareCall(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.node.Store.SaveCallTxs(ctx, txs...); err != nil {
-		return nil, fmt.Errorf("save transactions: %w", err)
-	}
-	c.mu.Lock()
-	if !slices.ContainsFunc(c.orders, func(x channel.Order) bool { return x.ID == o.ID }) {
-		c.orders = append(c.orders, o)
-	}
-	c.mu.Unlock()
-	c.poke()
-	return txs, nil
 }
 
 // fatal is an error of the store, after which nothing may be promised.

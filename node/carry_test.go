@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -10,6 +11,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"photon/contracts"
 	"photon/node/channel"
@@ -88,7 +92,11 @@ func (d *desk) SaveLedger(_ context.Context, c ledger.Change) error {
 func (d *desk) SaveCallTxs(_ context.Context, txs ...channel.Tx) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.kept = append(d.kept, txs...)
+	for _, t := range txs {
+		if !slices.ContainsFunc(d.kept, func(k channel.Tx) bool { return k.Order == t.Order && k.ID == t.ID }) {
+			d.kept = append(d.kept, t)
+		}
+	}
 	return nil
 }
 
@@ -96,6 +104,12 @@ func (d *desk) CallTxs(context.Context) ([]channel.Tx, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(d.kept), func(t channel.Tx) bool { return slices.Contains(d.rested, t.Order) }), nil
+}
+
+func (d *desk) OrderTxs(_ context.Context, order contracts.Hash) ([]channel.Tx, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(d.kept), func(t channel.Tx) bool { return t.Order != order }), nil
 }
 
 // mine buries a transaction so deep.
@@ -145,10 +159,22 @@ func made(order contracts.Hash, name string, step int) channel.Tx {
 	return channel.Tx{Order: order, Chain: contracts.SMT, ID: sha256.Sum256([]byte(name)), Step: step}
 }
 
+// calling is the transaction that does what is ordered.
+func calling(o channel.Order, name string) channel.Tx {
+	t := made(o.ID, name, 0)
+	to := common.Address(o.To)
+	raw, err := types.NewTx(&types.LegacyTx{To: &to, Data: o.Data, Value: o.Value.Uint256().ToBig(), Gas: o.Gas}).MarshalBinary()
+	if err != nil {
+		panic(err)
+	}
+	t.Raw = raw
+	return t
+}
+
 // What had to be mined before an order is no sign that the order is done.
 func TestOrderIsNotWhatIsInItsWay(t *testing.T) {
 	id, other := contracts.Hash{5}, contracts.Hash{6}
-	call := made(id, "call", 0)
+	call := made(id, "call", 0) // as calling names it
 	for name, way := range map[string]channel.Tx{
 		"an approval, raised":     made(id, "approval", 1),
 		"a filled nonce":          made(id, "nothing", 2),
@@ -157,7 +183,7 @@ func TestOrderIsNotWhatIsInItsWay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := &desk{
 				buried: map[contracts.Hash]uint64{},
-				makes:  func(channel.Order) ([]channel.Tx, error) { return []channel.Tx{call}, nil },
+				makes:  func(o channel.Order) ([]channel.Tx, error) { return []channel.Tx{calling(o, "call")}, nil },
 			}
 			d.faster = func(channel.Tx) (channel.Tx, bool) { return way, !slices.Contains(d.sent, way.ID) }
 			atDesk(t, d, func(ctx context.Context, n *Node) {
@@ -203,6 +229,55 @@ func TestOneOrderForAllLocks(t *testing.T) {
 			if want := []channel.Order{row.want, other}; !reflect.DeepEqual(got, want) {
 				t.Errorf("%+v, want %+v", got, want)
 			}
+		})
+	}
+}
+
+// An order that was done in a run before is not made again when its id comes again,
+// and nothing else is done under it; one that was on its way is carried on as before.
+func TestOrdersAfterARestart(t *testing.T) {
+	smt := contracts.Native(contracts.SMT)
+	id, partner := contracts.Hash{5}, contracts.Address{2}
+	open := func(ctx context.Context, n *Node, amount uint64) ([]channel.Tx, error) {
+		return n.Open(ctx, id, smt, partner, 600, contracts.Units(amount))
+	}
+	for name, depth := range map[string]uint64{"done": 10, "waiting": 0} {
+		t.Run(name, func(t *testing.T) {
+			d := &desk{buried: map[contracts.Hash]uint64{}}
+			d.faster = func(channel.Tx) (channel.Tx, bool) { return channel.Tx{}, false }
+			d.makes = func(o channel.Order) ([]channel.Tx, error) { return []channel.Tx{calling(o, "first")}, nil }
+			var first []channel.Tx
+			atDesk(t, d, func(ctx context.Context, n *Node) {
+				var err error
+				if first, err = open(ctx, n, 9); err != nil {
+					t.Fatal(err)
+				}
+				d.mine(first[0].ID, depth)
+				time.Sleep(time.Minute)
+			})
+			hastened := 0
+			d.faster = func(channel.Tx) (channel.Tx, bool) { hastened++; return channel.Tx{}, false }
+			d.makes = func(o channel.Order) ([]channel.Tx, error) {
+				if depth == 0 {
+					return first, nil
+				}
+				return []channel.Tx{calling(o, "second")}, nil
+			}
+			atDesk(t, d, func(ctx context.Context, n *Node) {
+				if again, err := open(ctx, n, 9); err != nil || !reflect.DeepEqual(again, first) {
+					t.Errorf("again: %+v, %v, want %+v", again, err, first)
+				}
+				if _, err := open(ctx, n, 8); !errors.Is(err, ledger.ErrReused) {
+					t.Errorf("another under the same id: %v", err)
+				}
+				time.Sleep(time.Minute)
+				if all, _ := d.OrderTxs(ctx, id); all[len(all)-1].ID != first[0].ID {
+					t.Errorf("made again as %s", all[len(all)-1].ID)
+				}
+				if looked := hastened > 0; looked != (depth == 0) {
+					t.Errorf("was hastened: %t", looked)
+				}
+			})
 		})
 	}
 }

@@ -80,6 +80,8 @@ type Store interface {
 	// CallTxs returns the transactions of orders that are not at rest, oldest first:
 	// those that no Change has named in Rest.
 	CallTxs(ctx context.Context) ([]channel.Tx, error)
+	// OrderTxs returns the transactions of one order, at rest or not, oldest first.
+	OrderTxs(ctx context.Context, order contracts.Hash) ([]channel.Tx, error)
 }
 
 // Routes finds ways through channels of others. In the house: the client of the

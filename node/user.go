@@ -25,8 +25,8 @@ const (
 // Open opens a channel with partner and puts amount into it, by one transaction. The
 // same id never makes another. It returns once that is stored and on its way; the
 // channel is there when the chain has confirmed it. Errors: contracts.ErrChain,
-// channel.ErrPartner, channel.ErrWindow, ledger.ErrStale, channel.ErrShort, why the
-// contract would refuse it.
+// channel.ErrPartner, channel.ErrWindow, ledger.ErrStale, ledger.ErrReused,
+// channel.ErrShort, why the contract would refuse it.
 func (n *Node) Open(ctx context.Context, id contracts.Hash, asset contracts.Asset, partner contracts.Address, window uint64, amount contracts.Amount) ([]channel.Tx, error) {
 	c, err := n.fresh(ctx, asset.Chain)
 	if err != nil {

@@ -302,3 +302,13 @@ func (v *Vault) CallTxs(context.Context) ([]channel.Tx, error) {
 	defer v.disk.mu.Unlock()
 	return rowsOf[channel.Tx](v.disk.books.calls, func(k callKey) bool { return !v.disk.books.rest[k.order] })
 }
+
+// OrderTxs returns the transactions of one order, at rest or not, oldest first.
+func (v *Vault) OrderTxs(_ context.Context, order contracts.Hash) ([]channel.Tx, error) {
+	if err := v.life.Alive(); err != nil {
+		return nil, err
+	}
+	v.disk.mu.Lock()
+	defer v.disk.mu.Unlock()
+	return rowsOf[channel.Tx](v.disk.books.calls, func(k callKey) bool { return k.order == order })
+}

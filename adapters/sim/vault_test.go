@@ -183,5 +183,11 @@ func TestVaultKeepsCalls(t *testing.T) {
 		if errors.Join(err, failed) != nil || len(got) > 0 || len(all) != len(txs) {
 			b.Errorf("%d left and %d kept once the order is at rest: %v", len(got), len(all), errors.Join(err, failed))
 		}
+		if got, err := v.OrderTxs(b.Context(), txs[0].Order); err != nil || !reflect.DeepEqual(got, txs) {
+			b.Errorf("of the order %+v, want %+v: %v", got, txs, err)
+		}
+		if got, err := v.OrderTxs(b.Context(), contracts.Hash{99}); err != nil || len(got) > 0 {
+			b.Errorf("of another %+v: %v", got, err)
+		}
 	})
 }

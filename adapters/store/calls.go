@@ -91,5 +91,10 @@ func rest(tx *gorm.DB, orders []contracts.Hash) error {
 
 // CallTxs returns the transactions of orders that are not at rest, oldest first.
 func (s *Store) CallTxs(ctx context.Context) ([]channel.Tx, error) {
-	return unrested[channel.Tx](ctx, s, "call_txs", "at_rest = ?", false)
+	return statesOf[channel.Tx](ctx, s, "call_txs", "at_rest = ?", false)
+}
+
+// OrderTxs returns the transactions of one order, at rest or not, oldest first.
+func (s *Store) OrderTxs(ctx context.Context, order contracts.Hash) ([]channel.Tx, error) {
+	return statesOf[channel.Tx](ctx, s, "call_txs", "call = ?", raw(order))
 }

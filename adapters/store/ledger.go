@@ -240,10 +240,10 @@ func (s *Store) LoadLedger(ctx context.Context) (l ledger.Loaded, err error) {
 	if l.Payments, err = readPayments(rows); err != nil {
 		return l, err
 	}
-	if l.Transfers, err = unrested[ledger.Transfer](ctx, s, "transfers", "status = ?", ledger.Pending); err != nil {
+	if l.Transfers, err = statesOf[ledger.Transfer](ctx, s, "transfers", "status = ?", ledger.Pending); err != nil {
 		return l, err
 	}
-	if l.Demands, err = unrested[ledger.Demand](ctx, s, "demands", "at_rest = ?", false); err != nil {
+	if l.Demands, err = statesOf[ledger.Demand](ctx, s, "demands", "at_rest = ?", false); err != nil {
 		return l, err
 	}
 	var at []positionRow
@@ -279,8 +279,8 @@ func (s *Store) LoadLedger(ctx context.Context) (l ledger.Loaded, err error) {
 	return l, err
 }
 
-// unrested reads the states of a table's rows where something holds, oldest first.
-func unrested[T any](ctx context.Context, s *Store, table, where string, value any) ([]T, error) {
+// statesOf reads the states of a table's rows where something holds, oldest first.
+func statesOf[T any](ctx context.Context, s *Store, table, where string, value any) ([]T, error) {
 	var states []string
 	if err := s.read.WithContext(ctx).Table(table).Where(where, value).Order("number").Pluck("state", &states).Error; err != nil {
 		return nil, fmt.Errorf("load %s: %w", table, err)

@@ -334,6 +334,11 @@ func TestCallTransactions(t *testing.T) {
 		left(called(2, 9))
 		must(t, s.SaveCallTxs(t.Context(), called(1, 8)))
 		left(called(2, 9))
+		for order, want := range map[uint64][]channel.Tx{1: {called(1, 9), called(1, 8)}, 2: {called(2, 9)}, 3: {}} {
+			txs, err := s.OrderTxs(t.Context(), hash(order))
+			must(t, err)
+			same(t, "transactions of one order", txs, want)
+		}
 	})
 }
 
