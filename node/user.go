@@ -148,11 +148,6 @@ func (n *Node) SetFee(ctx context.Context, f ledger.Fee) error {
 // Pay begins a payment. The same one may be begun again: it is made once. Errors:
 // those of ledger.Pay.
 func (n *Node) Pay(ctx context.Context, p ledger.Pay) error {
-	if p.Invoice != nil {
-		if err := p.Invoice.Check(unix(time.Now())); err != nil {
-			return err
-		}
-	}
 	id := p.ID
 	if p.Invoice != nil && id.IsZero() {
 		id = p.Invoice.Hash
@@ -163,6 +158,10 @@ func (n *Node) Pay(ctx context.Context, p ledger.Pay) error {
 	}
 	if known {
 		p.Before = &before
+	} else if p.Invoice != nil { // its signature is dear, so not first in the loop
+		if err := p.Invoice.Check(unix(time.Now())); err != nil {
+			return err
+		}
 	}
 	return n.do(ctx, p)
 }

@@ -45,14 +45,14 @@ func (d *draft) pay(e Pay) error {
 		}
 		e.ID = e.Invoice.Hash
 	}
-	if err := d.payable(e); err != nil {
-		return err
-	}
 	before, was := termsOfBefore(d, e)
 	if was && before != e.terms() {
 		return fmt.Errorf("%w: %s", ErrReused, e.ID)
 	} else if was {
-		return nil
+		return nil // even when it could not be begun any more
+	}
+	if err := d.payable(e); err != nil {
+		return err
 	}
 	if err := d.open(len(d.l.payments.rows)); err != nil {
 		return err

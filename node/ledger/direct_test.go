@@ -59,6 +59,11 @@ func TestPayDirectly(t *testing.T) {
 		{"oldest view", func(w *world, _ *Pay) { w.must(w.people[0], Clock{w.time() + 3600}) }, nil},
 		{"older view", func(w *world, _ *Pay) { w.must(w.people[0], Clock{w.time() + 3601}) }, ErrStale},
 		{"the same again", func(w *world, e *Pay) { w.must(w.people[0], *e) }, nil},
+		{"the same again, past its deadline", func(w *world, e *Pay) {
+			e.Deadline = w.time() + 601
+			w.must(w.people[0], *e)
+			w.must(w.people[0], Clock{w.time() + 601})
+		}, nil},
 		{"same id, other amount", func(w *world, e *Pay) { w.must(w.people[0], *e); e.Amount = units(2) }, ErrReused},
 		{"same id, other text", func(w *world, e *Pay) { w.must(w.people[0], *e); e.Text = "tea" }, ErrReused},
 		{"the same, done", func(w *world, e *Pay) { w.must(w.people[0], *e); w.calm() }, nil},
