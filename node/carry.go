@@ -21,10 +21,12 @@ type carrier struct {
 	at    Ledger
 	work  chan struct{}
 
-	mu     sync.Mutex // guards what our user has ordered
-	orders []channel.Order
+	mu     sync.Mutex      // guards what our user has ordered
+	orders []channel.Order // that are under way
+	fresh  []channel.Tx    // of those, that have no job yet
 
 	// run owns what follows.
+	deep uint64 // what lies so many blocks deep the chain has told as confirmed
 	jobs map[contracts.Hash]*job
 }
 
@@ -35,11 +37,14 @@ type job struct {
 	fails int
 }
 
-// How often the chain is asked what has become of a transaction, and how long an
-// order that failed waits at most.
+// How often the chain is asked what has become of a transaction, how long an order
+// that failed waits at most, and how often in a row one of our user may be refused
+// whose transaction has failed on the chain: he would not expect it to be made when
+// one day it can be.
 const (
 	checkEvery = 2 * time.Second
 	restMost   = time.Minute
+	mostFails  = 20
 )
 
 func newCarrier(n *Node, chain contracts.Chain, at Ledger) *carrier {
@@ -59,8 +64,7 @@ func (c *carrier) resume(ctx context.Context, txs []channel.Tx) error {
 	for _, t := range txs {
 		if t.Chain == c.chain {
 			mine = append(mine, t)
-			j := c.job(t.Order)
-			j.txs = append(j.txs, t)
+			c.add(t)
 			if err := c.recall(t); err != nil {
 				return err
 			}
@@ -79,6 +83,16 @@ func (c *carrier) job(order contracts.Hash) *job {
 		c.jobs[order] = j
 	}
 	return j
+}
+
+// add gives transactions to the jobs of their orders.
+func (c *carrier) add(txs ...channel.Tx) {
+	for _, t := range txs {
+		j := c.job(t.Order)
+		if !slices.ContainsFunc(j.txs, func(k channel.Tx) bool { return k.ID == t.ID }) {
+			j.txs = append(j.txs, t)
+		}
+	}
 }
 
 // call is the newest transaction that does what is ordered. What else was made for it
@@ -178,6 +192,7 @@ func (c *carrier) wanted(ctx context.Context) (all []channel.Order, err error) {
 	if err := c.node.Look(ctx, func(l *ledger.Ledger) { calls, now = l.Calls(c.chain), l.Now(c.chain) }); err != nil {
 		return nil, err
 	}
+	c.deep = now.Height - now.Through + 1
 	at, registry := c.at.Channels()
 	for _, k := range calls {
 		if k.At > now.Height+1 {
@@ -200,6 +215,8 @@ func (c *carrier) wanted(ctx context.Context) (all []channel.Order, err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.add(c.fresh...)
+	c.fresh = nil
 	return append(all, c.orders...), nil
 }
 
@@ -238,7 +255,10 @@ func (c *carrier) carry(ctx context.Context, o channel.Order, j *job) error {
 	case errors.As(err, new(fatal)):
 		return err
 	case err != nil:
-		j.fails++
+		if j.fails++; len(j.txs) == 0 && j.fails >= mostFails && c.done(o.ID) {
+			c.node.Log.Error("given up", "chain", c.chain, "order", o.ID, "err", err)
+			return nil
+		}
 		j.after = time.Now().Add(min(time.Duration(j.fails)*checkEvery, restMost))
 		c.node.Log.Warn("will retry", "effect", "a call", "chain", c.chain, "order", o.ID, "err", err)
 	default:
@@ -253,8 +273,10 @@ func (c *carrier) step(ctx context.Context, o channel.Order, j *job) error {
 		switch {
 		case err != nil:
 			return err
-		case depth > 0 && done:
-			c.done(o)
+		case done:
+			if depth >= c.deep { // until then its block may be replaced
+				c.done(o.ID)
+			}
 			return nil
 		case depth == 0:
 			faster, ok, err := c.at.HastenCall(ctx, o, newest)
@@ -282,12 +304,7 @@ func (c *carrier) keep(ctx context.Context, txs ...channel.Tx) error {
 	if err := c.node.Store.SaveCallTxs(ctx, txs...); err != nil {
 		return fatal{fmt.Errorf("save transactions: %w", err)}
 	}
-	for _, t := range txs {
-		j := c.job(t.Order)
-		if !slices.ContainsFunc(j.txs, func(k channel.Tx) bool { return k.ID == t.ID }) {
-			j.txs = append(j.txs, t)
-		}
-	}
+	c.add(txs...)
 	c.send(ctx, txs)
 	return nil
 }

@@ -34,6 +34,7 @@ type desk struct {
 	prepared []channel.Order
 	makes    func(channel.Order) ([]channel.Tx, error)
 	buried   map[contracts.Hash]uint64 // how deep
+	failed   bool                      // what is buried has failed
 	faster   func(channel.Tx) (channel.Tx, bool)
 }
 
@@ -65,7 +66,7 @@ func (d *desk) SendCall(_ context.Context, t channel.Tx) error {
 func (d *desk) CallBuried(_ context.Context, t channel.Tx) (uint64, bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.buried[t.ID], d.buried[t.ID] > 0, nil
+	return d.buried[t.ID], d.buried[t.ID] > 0 && !d.failed, nil
 }
 
 func (d *desk) HastenCall(_ context.Context, _ channel.Order, t channel.Tx) (channel.Tx, bool, error) {
@@ -280,4 +281,89 @@ func TestOrdersAfterARestart(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An order is cared for until its block is confirmed: another may take its place.
+func TestOrderIsNotDoneBeforeItIsConfirmed(t *testing.T) {
+	id := contracts.Hash{5}
+	d := &desk{buried: map[contracts.Hash]uint64{}}
+	d.faster = func(channel.Tx) (channel.Tx, bool) { return channel.Tx{}, false }
+	d.makes = func(o channel.Order) ([]channel.Tx, error) { return []channel.Tx{calling(o, "call")}, nil }
+	atDesk(t, d, func(ctx context.Context, n *Node) {
+		txs, err := n.Open(ctx, id, contracts.Native(contracts.SMT), contracts.Address{2}, 600, contracts.Units(9))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx := txs[0].ID
+		d.mine(tx, 2) // all is told up to two blocks below the newest
+		time.Sleep(time.Minute)
+		d.mine(tx, 0)
+		before := d.sends(tx)
+		time.Sleep(time.Minute)
+		if d.sends(tx) == before || slices.Contains(d.rested, id) {
+			t.Errorf("it was sent %d times before its block was replaced, %d in all; at rest are %v", before, d.sends(tx), d.rested)
+		}
+		d.mine(tx, 3)
+		time.Sleep(time.Minute)
+		if !slices.Contains(d.rested, id) {
+			t.Error("it is confirmed, and not at rest")
+		}
+	})
+}
+
+// An order whose transaction has failed is made anew while that can be hoped for, and
+// then given up.
+func TestFailedOrderIsGivenUp(t *testing.T) {
+	id := contracts.Hash{5}
+	d := &desk{buried: map[contracts.Hash]uint64{}, failed: true}
+	d.faster = func(channel.Tx) (channel.Tx, bool) { return channel.Tx{}, false }
+	d.makes = func(o channel.Order) ([]channel.Tx, error) {
+		if len(d.kept) > 0 && d.failed {
+			return nil, errors.New("refused")
+		}
+		return []channel.Tx{calling(o, "call")}, nil
+	}
+	atDesk(t, d, func(ctx context.Context, n *Node) {
+		txs, err := n.Open(ctx, id, contracts.Native(contracts.SMT), contracts.Address{2}, 600, contracts.Units(9))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.mine(txs[0].ID, 5)
+		time.Sleep(time.Minute)
+		if len(d.prepared) < 3 || slices.Contains(d.rested, id) {
+			t.Errorf("it was tried %d times in a minute; at rest are %v", len(d.prepared), d.rested)
+		}
+		time.Sleep(time.Hour)
+		tries := len(d.prepared)
+		time.Sleep(time.Hour)
+		if len(d.prepared) > tries || !slices.Contains(d.rested, id) {
+			t.Errorf("it was tried %d times, then %d; at rest are %v", tries, len(d.prepared), d.rested)
+		}
+	})
+}
+
+// An order whose transaction is stored needs nothing prepared: with a chain that
+// cannot be asked for hours it is not given up.
+func TestStoredOrderIsNotGivenUp(t *testing.T) {
+	id := contracts.Hash{5}
+	d := &desk{buried: map[contracts.Hash]uint64{}}
+	d.faster = func(channel.Tx) (channel.Tx, bool) { return channel.Tx{}, false }
+	d.makes = func(o channel.Order) ([]channel.Tx, error) {
+		if len(d.kept) > 0 {
+			return nil, errors.New("down")
+		}
+		return []channel.Tx{calling(o, "call")}, nil
+	}
+	atDesk(t, d, func(ctx context.Context, n *Node) {
+		txs, err := n.Open(ctx, id, contracts.Native(contracts.SMT), contracts.Address{2}, 600, contracts.Units(9))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		before := d.sends(txs[0].ID)
+		time.Sleep(time.Minute)
+		if after := d.sends(txs[0].ID); after == before || slices.Contains(d.rested, id) {
+			t.Errorf("sent %d times, then %d; at rest are %v", before, after, d.rested)
+		}
+	})
 }

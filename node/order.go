@@ -51,20 +51,23 @@ func (c *carrier) recall(t channel.Tx) error {
 	return err
 }
 
-// take adds an order to those of our user.
-func (c *carrier) take(o channel.Order) {
+// take adds an order to those of our user, with what was made for it.
+func (c *carrier) take(o channel.Order, txs ...channel.Tx) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !slices.ContainsFunc(c.orders, func(x channel.Order) bool { return x.ID == o.ID }) {
 		c.orders = append(c.orders, o)
 	}
+	c.fresh = append(c.fresh, txs...)
 }
 
-// done ends an order of our user once the chain has it.
-func (c *carrier) done(o channel.Order) {
+// done ends an order of our user, if it is one.
+func (c *carrier) done(id contracts.Hash) (was bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.orders = slices.DeleteFunc(c.orders, func(x channel.Order) bool { return x.ID == o.ID })
+	before := len(c.orders)
+	c.orders = slices.DeleteFunc(c.orders, func(x channel.Order) bool { return x.ID == id })
+	return len(c.orders) < before
 }
 
 // order takes an order of our user: its transaction is stored when it returns, and
@@ -85,7 +88,7 @@ func (c *carrier) order(ctx context.Context, o channel.Order) ([]channel.Tx, err
 	if err := c.node.Store.SaveCallTxs(ctx, txs...); err != nil {
 		return nil, fmt.Errorf("save transactions: %w", err)
 	}
-	c.take(o)
+	c.take(o, txs...)
 	c.poke()
 	return txs, nil
 }
@@ -104,7 +107,7 @@ func (c *carrier) before(ctx context.Context, o channel.Order) (txs []channel.Tx
 		return nil, false, err
 	}
 	depth, done, err := c.at.CallBuried(ctx, call)
-	if err != nil || done {
+	if err != nil || done { // what is done and not yet confirmed is among our orders
 		return txs, done, err
 	}
 	if depth == 0 {
