@@ -40,6 +40,10 @@ const (
 	lookLate   = time.Minute
 )
 
+// mostWaiting is how many messages may wait for a partner who asks for them faster
+// than he takes them.
+const mostWaiting = 4 * message.MaxMessages
+
 // line is that of a partner. The first call begins it.
 func (n *Node) line(ctx context.Context, to contracts.Address) *line {
 	n.mu.Lock()
@@ -57,6 +61,9 @@ func (n *Node) line(ctx context.Context, to contracts.Address) *line {
 // say queues a message.
 func (l *line) say(s saying) {
 	l.mu.Lock()
+	if len(l.queue) >= mostWaiting {
+		l.broken, l.queue = true, nil // once he is met, all that still matters is said again
+	}
 	if !l.broken {
 		l.queue = append(l.queue, s)
 	}
@@ -144,7 +151,8 @@ func (l *line) probe(ctx context.Context) bool {
 	within, cancel := context.WithTimeout(ctx, tellWithin)
 	defer cancel()
 	if l.node.Peer.Tell(within, l.to, message.Encode(nil)) != nil {
-		return false // he is looked for again: that he is away is no failure
+		_ = l.node.do(ctx, ledger.Parted{Partner: l.to}) // a node that ends needs no telling
+		return false                                     // he is looked for again: that he is away is no failure
 	}
 	l.mend()
 	return l.node.do(ctx, ledger.Met{Partner: l.to}) == nil

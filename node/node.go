@@ -36,6 +36,7 @@ type Node struct {
 	Config
 	inbox   chan *call
 	ended   chan struct{}
+	end     func()        // closes ended
 	ready   chan struct{} // closed once every chain has told its head
 	carries map[contracts.Chain]*carrier
 
@@ -76,6 +77,7 @@ func New(cfg Config) *Node {
 		n.carries[chain] = newCarrier(n, chain, c)
 		n.silent[chain] = true
 	}
+	n.end = sync.OnceFunc(func() { close(n.ended) })
 	if n.Notify == nil {
 		n.Notify = func(ledger.Notice) {}
 	}
@@ -88,6 +90,9 @@ func (n *Node) Ready() <-chan struct{} { return n.ready }
 // Run loads what was under way and runs the node until ctx ends or the store fails.
 // A store that fails ends every promise: the error is returned.
 func (n *Node) Run(ctx context.Context) error {
+	defer n.end()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // also what an early error leaves running
 	kept, err := n.Store.LoadLedger(ctx)
 	if err != nil {
 		return unlessStopped(ctx, fmt.Errorf("load the ledger: %w", err))
@@ -97,6 +102,11 @@ func (n *Node) Run(ctx context.Context) error {
 	if err != nil {
 		return unlessStopped(ctx, fmt.Errorf("load transactions: %w", err))
 	}
+	for _, c := range n.carries {
+		if err := c.resume(ctx, txs); err != nil {
+			return unlessStopped(ctx, err)
+		}
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	// The first thing that the ledger hears is the time: what may still be shown hangs
 	// on it.
@@ -104,9 +114,6 @@ func (n *Node) Run(ctx context.Context) error {
 		return unlessStopped(ctx, err)
 	}
 	for chain, c := range n.Chains {
-		if err := n.carries[chain].resume(ctx, txs); err != nil {
-			return unlessStopped(ctx, err)
-		}
 		from := kept.Through[chain]
 		g.Go(func() error { return c.FollowChannels(ctx, from, n.news(chain)) })
 		g.Go(func() error { return n.carries[chain].run(ctx) })
@@ -116,7 +123,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return n.meet(ctx) })
 	g.Go(func() error {
-		defer close(n.ended)
+		defer n.end()
 		return n.loop(ctx, g)
 	})
 	return unlessStopped(ctx, g.Wait())

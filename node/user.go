@@ -322,12 +322,17 @@ func (n *Node) heard(chain contracts.Chain) {
 	}
 }
 
+// findWithin is how long the path finder has for an answer.
+const findWithin = 30 * time.Second
+
 // find asks the path finder for a payment.
 func (n *Node) find(ctx context.Context, e ledger.Find) error {
 	var routes []ledger.Route
 	if n.Routes != nil {
+		within, cancel := context.WithTimeout(ctx, findWithin)
+		defer cancel()
 		var err error
-		if routes, err = n.Routes.Find(ctx, e.Query); err != nil && !errors.Is(err, ledger.ErrNoRoute) {
+		if routes, err = n.Routes.Find(within, e.Query); err != nil && !errors.Is(err, ledger.ErrNoRoute) {
 			n.Log.Warn("path finder does not answer", "payment", e.ID, "err", err)
 		}
 	}
