@@ -25,7 +25,7 @@ type Change struct {
 	// What is not stored: it is told anew after a restart.
 	now    uint64                            // Unix second
 	reach  map[contracts.Address]bool        // who came, and who went
-	blank  map[contracts.Chain]uint64        // newest block of a chain of which nothing was known when it was first heard
+	blank  map[contracts.Chain]uint64        // newest block of a chain when this run first heard of it
 	offers map[contracts.Hash]*message.Offer // that we are bound to, and nil, to which no more
 
 	at struct{ channels, payments, transfers, demands, fees places }

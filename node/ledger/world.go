@@ -115,7 +115,7 @@ func (d *draft) news(e News) error {
 		return fmt.Errorf("%w: on %q", ErrPayment, e.Chain)
 	}
 	before := d.through(e.Chain)
-	if _, heard := d.l.through[e.Chain]; !heard && before == 0 && e.Head.Height > 0 {
+	if _, heard := d.l.blank[e.Chain]; !heard && e.Head.Height > 0 {
 		set(&d.c.blank, e.Chain, e.Head.Height)
 	}
 	if e.Through > before {
@@ -155,8 +155,9 @@ func (d *draft) happened(chain contracts.Chain, terms Terms, h channel.Happened)
 		if err != nil {
 			return err
 		}
-		// A channel from before we knew anything of its chain may be one of which we have
-		// lost all: the partner is asked before a word is said in it.
+		// A channel from before this run may be one of which we have lost all, with the
+		// database or since a backup, and be told of in any run after that: the partner is
+		// asked before a word is said in it.
 		c.Behind = h.Block <= max(d.l.blank[chain], d.c.blank[chain])
 		d.put(channel.Channel{}, c)
 		d.effect(Notice{ChannelMoved, key, string(c.Status)})

@@ -165,3 +165,46 @@ func TestBook(t *testing.T) {
 		t.Errorf("%d rows in %d places", n, len(b.order))
 	}
 }
+
+// A channel that was opened before this run may be one of which all was lost, however
+// much of the chain is known by now: nothing is said in it before the partner was
+// asked. One that was opened since is new.
+func TestChannelFromBefore(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		lost   bool // all, and then the node was stopped while it read the chain
+		opened uint64
+		behind bool
+	}{
+		{"since a backup", false, 1100, true},
+		{"with the newest block", false, 1200, true},
+		{"after it", false, 1201, false},
+		{"all was lost, and it was stopped on its way", true, 1100, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newWorld(t, 2)
+			p := w.people[0]
+			news := func(head, through uint64, events ...channel.Happened) News {
+				return News{contracts.SMT, channel.News{Head: channel.Head{Height: head, Time: w.time()}, Through: through, Events: events}}
+			}
+			kept := Loaded{Through: map[contracts.Chain]uint64{contracts.SMT: 1050}}
+			if row.lost {
+				kept.Through = nil
+			}
+			p.l = New(p.cfg)
+			p.l.Load(kept)
+			w.must(p, news(1200, 1060))
+			if row.lost {
+				p.l = New(p.cfg)
+				p.l.Load(Loaded{Through: p.store.Through})
+			}
+			name := contracts.NameChannel(contracts.Address{}, p.self(), w.people[1].self(), row.opened)
+			w.must(p, news(1201, 1201, channel.Happened{Block: row.opened, ChannelEvent: contracts.ChannelEvent{
+				Kind: contracts.ChannelOpened, ID: name.ID(), First: name.First, Second: name.Second, Window: window}}))
+			c, is := p.l.Channel(law[contracts.SMT].Key(name.ID()))
+			if !is || c.Behind != row.behind {
+				t.Errorf("known %t, behind %t, want %t", is, c.Behind, row.behind)
+			}
+		})
+	}
+}
