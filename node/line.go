@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type line struct {
 	node *Node
 	to   contracts.Address
 	work chan struct{}
+	hear chan struct{} // full while a packet of the partner's is with the loop
 
 	mu     sync.Mutex
 	queue  []saying
@@ -50,7 +52,7 @@ func (n *Node) line(ctx context.Context, to contracts.Address) *line {
 	defer n.mu.Unlock()
 	l := n.lines[to]
 	if l == nil {
-		l = &line{node: n, to: to, work: make(chan struct{}, 1), broken: true}
+		l = &line{node: n, to: to, work: make(chan struct{}, 1), hear: make(chan struct{}, 1), broken: true}
 		n.lines[to] = l
 		n.Peer.Trust(to, true)
 		go l.run(ctx)
@@ -204,7 +206,19 @@ func (n *Node) Deliver(ctx context.Context, from contracts.Address, body []byte)
 	if len(packet) == 0 {
 		return nil, nil // he wanted to know whether we are there
 	}
+	n.mu.Lock()
+	l := n.lines[from]
+	n.mu.Unlock()
+	if l != nil { // one after the other: what one partner says takes only so much of the loop
+		select {
+		case l.hear <- struct{}{}:
+			defer func() { <-l.hear }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	c := &call{}
+	packet = withoutOldSyncs(packet)
 	for _, m := range packet {
 		c.events = append(c.events, ledger.Heard{From: from, Message: m})
 	}
@@ -217,4 +231,22 @@ func (n *Node) Deliver(ctx context.Context, from contracts.Address, body []byte)
 		}
 	}
 	return nil, nil
+}
+
+// withoutOldSyncs is a packet with the last Sync of each channel alone. Each makes us
+// say again all that is not answered, which may be much.
+func withoutOldSyncs(packet []message.Message) []message.Message {
+	told := map[contracts.Hash]bool{}
+	kept := make([]message.Message, 0, len(packet))
+	for _, m := range slices.Backward(packet) {
+		if _, is := m.(message.Sync); is {
+			if told[m.About()] {
+				continue
+			}
+			told[m.About()] = true
+		}
+		kept = append(kept, m)
+	}
+	slices.Reverse(kept)
+	return kept
 }

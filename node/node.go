@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"photon/contracts"
+	"photon/node/channel"
 	"photon/node/ledger"
 )
 
@@ -186,8 +187,9 @@ func (n *Node) handle(ctx context.Context, g *errgroup.Group, batch []*call) err
 		c.errs = make([]error, len(c.events))
 		for i, e := range c.events {
 			change, err := n.decide(e)
-			if err != nil {
-				c.errs[i] = err
+			if c.errs[i] = err; errors.Is(err, channel.ErrSignature) {
+				break // who forges a word is not heard out: each costs much to refuse
+			} else if err != nil {
 				continue
 			}
 			ends = append(ends, change.ends...)
