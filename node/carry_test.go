@@ -120,6 +120,13 @@ func (d *desk) mine(tx contracts.Hash, depth uint64) {
 	d.buried[tx] = depth
 }
 
+// state is how often something was prepared, and which orders are at rest.
+func (d *desk) state() (tries int, rested []contracts.Hash) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.prepared), slices.Clone(d.rested)
+}
+
 // sends counts how often a transaction was sent.
 func (d *desk) sends(tx contracts.Hash) (n int) {
 	d.mu.Lock()
@@ -196,12 +203,13 @@ func TestOrderIsNotWhatIsInItsWay(t *testing.T) {
 				time.Sleep(time.Minute)
 				before := d.sends(call.ID)
 				time.Sleep(time.Minute)
-				if after := d.sends(call.ID); after == before || slices.Contains(d.rested, id) {
-					t.Errorf("the call was sent %d times, then %d; at rest are %v", before, after, d.rested)
+				_, rested := d.state()
+				if after := d.sends(call.ID); after == before || slices.Contains(rested, id) {
+					t.Errorf("the call was sent %d times, then %d; at rest are %v", before, after, rested)
 				}
 				d.mine(call.ID, 10)
 				time.Sleep(time.Minute)
-				if !slices.Contains(d.rested, id) {
+				if _, rested := d.state(); !slices.Contains(rested, id) {
 					t.Error("it is done, and not at rest")
 				}
 			})
@@ -300,12 +308,12 @@ func TestOrderIsNotDoneBeforeItIsConfirmed(t *testing.T) {
 		d.mine(tx, 0)
 		before := d.sends(tx)
 		time.Sleep(time.Minute)
-		if d.sends(tx) == before || slices.Contains(d.rested, id) {
-			t.Errorf("it was sent %d times before its block was replaced, %d in all; at rest are %v", before, d.sends(tx), d.rested)
+		if _, rested := d.state(); d.sends(tx) == before || slices.Contains(rested, id) {
+			t.Errorf("it was sent %d times before its block was replaced, %d in all; at rest are %v", before, d.sends(tx), rested)
 		}
 		d.mine(tx, 3)
 		time.Sleep(time.Minute)
-		if !slices.Contains(d.rested, id) {
+		if _, rested := d.state(); !slices.Contains(rested, id) {
 			t.Error("it is confirmed, and not at rest")
 		}
 	})
@@ -330,14 +338,14 @@ func TestFailedOrderIsGivenUp(t *testing.T) {
 		}
 		d.mine(txs[0].ID, 5)
 		time.Sleep(time.Minute)
-		if len(d.prepared) < 3 || slices.Contains(d.rested, id) {
-			t.Errorf("it was tried %d times in a minute; at rest are %v", len(d.prepared), d.rested)
+		if tries, rested := d.state(); tries < 3 || slices.Contains(rested, id) {
+			t.Errorf("it was tried %d times in a minute; at rest are %v", tries, rested)
 		}
 		time.Sleep(time.Hour)
-		tries := len(d.prepared)
+		before, _ := d.state()
 		time.Sleep(time.Hour)
-		if len(d.prepared) > tries || !slices.Contains(d.rested, id) {
-			t.Errorf("it was tried %d times, then %d; at rest are %v", tries, len(d.prepared), d.rested)
+		if tries, rested := d.state(); tries > before || !slices.Contains(rested, id) {
+			t.Errorf("it was tried %d times, then %d; at rest are %v", before, tries, rested)
 		}
 	})
 }
@@ -362,8 +370,9 @@ func TestStoredOrderIsNotGivenUp(t *testing.T) {
 		time.Sleep(time.Hour)
 		before := d.sends(txs[0].ID)
 		time.Sleep(time.Minute)
-		if after := d.sends(txs[0].ID); after == before || slices.Contains(d.rested, id) {
-			t.Errorf("sent %d times, then %d; at rest are %v", before, after, d.rested)
+		_, rested := d.state()
+		if after := d.sends(txs[0].ID); after == before || slices.Contains(rested, id) {
+			t.Errorf("sent %d times, then %d; at rest are %v", before, after, rested)
 		}
 	})
 }
