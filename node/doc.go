@@ -10,5 +10,11 @@
 //	                    act: lines (messages), carry (transactions)
 //
 // The one rule: nothing is said that is not stored. The loop takes in all that
-// waits, lets the ledger decide, and stores it together; then it speaks.
+// waits, lets the ledger decide, and stores it together; then it speaks. What waits for
+// an answer of a partner, or of a chain, is kept nowhere else: it follows from the
+// channels again after a restart.
+//
+// Start reading at [Node.Run]. The chapters: line.go (messages, to each partner),
+// carry.go (what channels want of a chain), order.go (what our user orders of it),
+// user.go (what people ask).
 package node

@@ -17,8 +17,9 @@
 // with messages doubled, delayed and lost, and by stories that a seed writes.
 // After every story [auditor] holds what must always be true of a swap.
 //
-// Start reading at [Play]. The chapters: verbs.go (what a story can say), expect.go
-// (what it can ask), simulated.go (the world in memory), faults.go (what befalls
-// it), host.go (the board of that world), real.go (the world of processes), audit.go (the invariants), puppet.go (who
-// follows no rules), random.go (stories by seed).
+// Start reading at [Play]. The chapters: verbs.go and payer.go (what a story can say,
+// of swaps and of channels), expect.go (what it can ask), simulated.go and
+// simulated_pay.go (the world in memory), faults.go (what befalls it), host.go (the
+// board of that world), real.go (the world of processes), audit.go (the invariants),
+// puppet.go and cheat.go (who follows no rules), random.go (stories by seed).
 package scenario
