@@ -36,13 +36,14 @@ type desk struct {
 	buried   map[contracts.Hash]uint64 // how deep
 	failed   bool                      // what is buried has failed
 	faster   func(channel.Tx) (channel.Tx, bool)
+	events   []channel.Happened
 }
 
 func (d *desk) Channels() (contracts.Channels, contracts.Address) { return at, contracts.Address{8} }
 
 func (d *desk) FollowChannels(ctx context.Context, _ uint64, deliver func(context.Context, channel.News) error) error {
 	now := uint64(time.Now().Unix())
-	if err := deliver(ctx, channel.News{Head: channel.Head{Height: 100, Time: now}, Through: 98}); err != nil {
+	if err := deliver(ctx, channel.News{Head: channel.Head{Height: 100, Time: now}, Through: 98, Events: d.events}); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -80,6 +81,10 @@ func (d *desk) ResumeCalls(context.Context, []channel.Tx) error { return nil }
 
 func (d *desk) Met() <-chan contracts.Address { return nil }
 func (d *desk) Trust(contracts.Address, bool) {}
+
+func (d *desk) Tell(context.Context, contracts.Address, []byte) error {
+	return errors.New("nobody is there")
+}
 
 func (d *desk) LoadLedger(context.Context) (ledger.Loaded, error) { return ledger.Loaded{}, nil }
 
@@ -373,6 +378,40 @@ func TestStoredOrderIsNotGivenUp(t *testing.T) {
 		_, rested := d.state()
 		if after := d.sends(txs[0].ID); after == before || slices.Contains(rested, id) {
 			t.Errorf("sent %d times, then %d; at rest are %v", before, after, rested)
+		}
+	})
+}
+
+// The account that should pay for a settlement is empty: the node goes on, asks again
+// and again, but not ever faster, and settles once there is money.
+func TestEmptyAccount(t *testing.T) {
+	name := contracts.NameChannel(contracts.Address{}, contracts.Address{1}, contracts.Address{2}, 10)
+	happened := func(kind contracts.ChannelKind, block uint64) channel.Happened {
+		return channel.Happened{ChannelEvent: contracts.ChannelEvent{
+			Kind: kind, ID: name.ID(), First: name.First, Second: name.Second, Window: 50, ByFirst: true,
+		}, Block: block}
+	}
+	d := &desk{buried: map[contracts.Hash]uint64{}, events: []channel.Happened{happened(contracts.ChannelOpened, 10), happened(contracts.ChannelClosed, 20)}}
+	d.faster = func(channel.Tx) (channel.Tx, bool) { return channel.Tx{}, false }
+	rich := false
+	d.makes = func(o channel.Order) ([]channel.Tx, error) {
+		if !rich {
+			return nil, channel.ErrShort
+		}
+		return []channel.Tx{calling(o, "settle")}, nil
+	}
+	atDesk(t, d, func(_ context.Context, n *Node) {
+		time.Sleep(time.Hour)
+		d.mu.Lock()
+		rich = true
+		tries, method := len(d.prepared), contracts.MethodOf(d.prepared[0].Data)
+		d.mu.Unlock()
+		if tries < 30 || tries > 120 || method != "settle" {
+			t.Errorf("%s was tried %d times in an hour", method, tries)
+		}
+		time.Sleep(2 * time.Minute)
+		if d.sends(made(contracts.Hash{}, "settle", 0).ID) == 0 {
+			t.Error("there is money, and nothing was sent")
 		}
 	})
 }

@@ -62,7 +62,7 @@ var payRows = []row{
 	{"INT10", "node/channel:TestClosesUnused", ""},
 	{"INT11", "alice_pays_bob node/channel:TestWithdraw node/channel:TestWithdrawExpires", ""},
 	{"INT12", "cheater_loses_the_channel node/channel:TestDisposedIsNotUnlocked", ""},
-	{"INT13", "", notYet},
+	{"INT13", "node:TestEmptyAccount", ""},
 	{"INT14", "bob_is_away_while_paid node/channel:TestLostData alice_loses_her_database", ""},
 	{"INT15", "bob_is_away_while_paid node/channel:TestLostMessages", ""},
 	{"INT16", "node/channel:TestTwoSides node/ledger:TestNet", ""},
