@@ -1,9 +1,11 @@
 package store
 
 import (
+	"context"
 	"errors"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
 
 	"photon/node/ledger"
 	"photon/swap/trade"
@@ -34,4 +36,21 @@ func harmless(err error) bool {
 		}
 	}
 	return false
+}
+
+// A stoppable database says so when a question to it was cut off because whoever
+// asked was told to stop: a driver may only say that it was interrupted.
+type stoppable struct{ gorm.Dialector }
+
+// Translate adds context.Canceled to what says that a question was cut off.
+//
+// Source: as harmless.
+func (stoppable) Translate(err error) error {
+	var lite interface{ Code() int }
+	var server *pgconn.PgError
+	cut := errors.As(err, &lite) && lite.Code()&0xff == 9 || errors.As(err, &server) && server.Code == "57014"
+	if cut && !errors.Is(err, context.Canceled) {
+		return errors.Join(err, context.Canceled)
+	}
+	return err
 }

@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"photon/contracts"
 	"photon/node/channel"
@@ -204,4 +207,27 @@ func TestClosedStoreRefuses(t *testing.T) {
 			t.Error("a closed store was read")
 		}
 	})
+}
+
+// lite is an error as the driver of SQLite makes it.
+type lite int
+
+func (l lite) Error() string { return fmt.Sprint("sqlite ", int(l)) }
+func (l lite) Code() int     { return int(l) }
+
+// Whoever is told to stop while the database is at work learns that he was, whatever
+// the driver calls it: stopping is no failure of the store.
+func TestCutOffQuestion(t *testing.T) {
+	for _, row := range []struct {
+		err error
+		cut bool
+	}{
+		{lite(9), true}, {lite(9 | 1<<8), true}, {lite(13), false},
+		{&pgconn.PgError{Code: "57014"}, true}, {&pgconn.PgError{Code: "57P01"}, false},
+		{fmt.Errorf("read: %w", context.Canceled), true},
+	} {
+		if got := (stoppable{}).Translate(row.err); errors.Is(got, context.Canceled) != row.cut || !errors.Is(got, row.err) {
+			t.Errorf("%v became %v", row.err, got)
+		}
+	}
 }

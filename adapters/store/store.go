@@ -134,8 +134,9 @@ func (s *Store) change(ctx context.Context, f func(tx *gorm.DB) error) error {
 // driver of PostgreSQL. gorm's own cache is of no use here, as it prepares anew in
 // every transaction, and it starts a goroutine that never ends.
 func wrap(d gorm.Dialector) (*gorm.DB, error) {
-	return gorm.Open(d, &gorm.Config{
+	return gorm.Open(stoppable{d}, &gorm.Config{
 		SkipDefaultTransaction: true,
+		TranslateError:         true,
 		CreateBatchSize:        batch,
 		Logger:                 logger.Discard, // it would print states; errors are returned
 	})
