@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 
 	"photon/contracts"
 	"photon/node/channel"
@@ -117,9 +116,9 @@ func (e *Contracts) tell(n *channel.News, us contracts.Address, l *types.Log, he
 			n.Events = append(n.Events, channel.Happened{ChannelEvent: ev, Block: height})
 		}
 	case e.registry:
-		s := contracts.Secret(l.Data)
-		if topics[0] != contracts.Hash(crypto.Keccak256Hash([]byte("Registered(bytes32,bytes32)"))) || s.Hash() != topics[1] {
-			return fmt.Errorf("%w: log of a secret of %s", contracts.ErrAnswer, topics[1])
+		s, err := contracts.ReadRegisteredLog(topics, l.Data)
+		if err != nil {
+			return err
 		}
 		n.Secrets = append(n.Secrets, channel.Registered{Secret: s, Block: height})
 	}

@@ -231,7 +231,7 @@ func (v *Vault) LoadLedger(context.Context) (l ledger.Loaded, err error) {
 	}
 	l.Channels = slices.DeleteFunc(l.Channels, func(c channel.Channel) bool { return c.Status == channel.Settled })
 	l.Payments = slices.DeleteFunc(l.Payments, func(p ledger.Payment) bool { return p.Status != ledger.Pending })
-	l.Transfers = slices.DeleteFunc(l.Transfers, func(t ledger.Transfer) bool { return t.Status != ledger.Pending })
+	l.Transfers = slices.DeleteFunc(l.Transfers, ledger.Transfer.AtRest)
 	l.Demands = slices.DeleteFunc(l.Demands, ledger.Demand.AtRest)
 	if l.Fees, err = rowsOf[ledger.Fee](b.fees, nil); err != nil {
 		return l, err
