@@ -211,7 +211,7 @@ func (c *carrier) wanted(ctx context.Context) (all []channel.Order, err error) {
 		if earns := k.Kind == channel.CallRegister || k.Kind == channel.CallUnlock; earns && k.Asset.IsNative() {
 			o.Stake = k.Amount // to earn a lock nobody pays more than it is worth; to end a channel is what our user wants
 		}
-		all = join(all, c.limited(o))
+		all = join(all, limited(o))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -238,7 +238,7 @@ func join(all []channel.Order, o channel.Order) []channel.Order {
 }
 
 // limited is an order with the gas that it takes at most.
-func (c *carrier) limited(o channel.Order) channel.Order {
+func limited(o channel.Order) channel.Order {
 	if gas, known := contracts.ChannelGas(o.Data); known {
 		o.Gas = gas
 	}

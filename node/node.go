@@ -290,13 +290,11 @@ func (n *Node) act(ctx context.Context, g *errgroup.Group, all ledger.Change) {
 			n.Notify(e)
 		}
 	}
-	for _, c := range all.Channels {
-		n.line(ctx, c.Partner())
-	}
 	for chain := range all.Through {
 		n.carries[chain].poke()
 	}
 	for _, c := range all.Channels {
+		n.line(ctx, c.Partner()) // a channel that was just opened begins it
 		// Most changes are payments, of which no chain hears. One that is no longer
 		// configured hears nothing at all.
 		if carrier := n.carries[c.Chain]; carrier != nil && len(c.Wants(n.ledger.Now(c.Chain))) > 0 {

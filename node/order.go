@@ -74,7 +74,7 @@ func (c *carrier) done(id contracts.Hash) (was bool) {
 // carried on from then, whatever happens. Errors: ledger.ErrReused when its id was
 // another order's, channel.ErrShort, and why the contract would refuse it.
 func (c *carrier) order(ctx context.Context, o channel.Order) ([]channel.Tx, error) {
-	o = c.limited(o)
+	o = limited(o)
 	txs, done, err := c.before(ctx, o)
 	if err != nil || done {
 		return txs, err

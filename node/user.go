@@ -104,15 +104,18 @@ func (n *Node) Close(ctx context.Context, id, key contracts.Hash, within uint64,
 }
 
 func (n *Node) wish(ctx context.Context, key contracts.Hash, within uint64, w channel.Wish) error {
-	v, err := n.Channel(ctx, key)
-	if err != nil {
+	known := false
+	if err := n.Look(ctx, func(l *ledger.Ledger) {
+		var c channel.Channel
+		if c, known = l.Channel(key); known {
+			w.Until = l.Now(c.Chain).Height + within
+		}
+	}); err != nil {
 		return err
 	}
-	var now channel.Now
-	if err := n.Look(ctx, func(l *ledger.Ledger) { now = l.Now(v.Chain) }); err != nil {
-		return err
+	if !known {
+		return fmt.Errorf("%w: %s", ledger.ErrChannel, key)
 	}
-	w.Until = now.Height + within
 	return n.do(ctx, ledger.Want{Channel: key, Wish: w})
 }
 

@@ -130,10 +130,18 @@ func (p *player) open(ctx context.Context, args []string) error {
 	if err := one.Open(ctx, p.tag("open", 0), s.Asset, partner, window, s.Amount); err != nil {
 		return err
 	}
-	for _, side := range [][2]string{{args[0], args[1]}, {args[1], args[0]}} {
-		if err := p.wait("the channel is open", func() (bool, error) {
-			_, c, err := p.together(ctx, side[0], side[1], &s.Asset)
-			return err == nil && c.Us.Deposit.Plus(c.Them.Deposit) == s.Amount, unlessAway(err)
+	return p.bothSee(ctx, "the channel is open", args, s.Asset, func(c channel.Channel, _ bool) bool {
+		return c.Us.Deposit.Plus(c.Them.Deposit) == s.Amount
+	})
+}
+
+// bothSee waits until both of two people see their channel in an asset as it should
+// be; hers is the first one's.
+func (p *player) bothSee(ctx context.Context, what string, people []string, asset contracts.Asset, so func(c channel.Channel, hers bool) bool) error {
+	for i := range 2 {
+		if err := p.wait(what, func() (bool, error) {
+			_, c, err := p.together(ctx, people[i], people[1-i], &asset)
+			return err == nil && so(c, i == 0), unlessAway(err)
 		}); err != nil {
 			return err
 		}
@@ -162,19 +170,13 @@ func (p *player) deposit(ctx context.Context, args []string) error {
 	if err := one.Deposit(ctx, p.tag("deposit", 0), c.Key, s.Amount); err != nil {
 		return err
 	}
-	for i, side := range [][2]string{{args[0], args[1]}, {args[1], args[0]}} {
-		if err := p.wait("the deposit is seen", func() (bool, error) {
-			_, now, err := p.together(ctx, side[0], side[1], &s.Asset)
-			has := now.Us.Deposit
-			if i == 1 {
-				has = now.Them.Deposit
-			}
-			return err == nil && has == c.Us.Deposit.Plus(s.Amount), unlessAway(err)
-		}); err != nil {
-			return err
+	return p.bothSee(ctx, "the deposit is seen", args, s.Asset, func(now channel.Channel, hers bool) bool {
+		has := now.Them.Deposit
+		if hers {
+			has = now.Us.Deposit
 		}
-	}
-	return nil
+		return has == c.Us.Deposit.Plus(s.Amount)
+	})
 }
 
 func (p *player) draw(ctx context.Context, args []string) error {
@@ -189,15 +191,7 @@ func (p *player) draw(ctx context.Context, args []string) error {
 	if err := one.Withdraw(ctx, p.tag("draw", 0), c.Key, s.Amount, 300); err != nil {
 		return err
 	}
-	for _, side := range [][2]string{{args[0], args[1]}, {args[1], args[0]}} {
-		if err := p.wait("it is withdrawn", func() (bool, error) {
-			_, now, err := p.together(ctx, side[0], side[1], &s.Asset)
-			return err == nil && now.Epoch > c.Epoch, unlessAway(err)
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.bothSee(ctx, "it is withdrawn", args, s.Asset, func(now channel.Channel, _ bool) bool { return now.Epoch > c.Epoch })
 }
 
 func (p *player) close(ctx context.Context, args []string) error {
