@@ -19,7 +19,7 @@
 //
 // Start reading at [Play]. The chapters: verbs.go and payer.go (what a story can say,
 // of swaps and of channels), expect.go (what it can ask), simulated.go and
-// simulated_pay.go (the world in memory), faults.go (what befalls it), host.go (the
-// board of that world), real.go (the world of processes), audit.go (the invariants),
+// simulated_pay.go (the world in memory), rest.go (how a story ends there), faults.go
+// (what befalls it), host.go (the board of that world), real.go (the world of processes), audit.go (the invariants),
 // puppet.go and cheat.go (who follows no rules), random.go (stories by seed).
 package scenario

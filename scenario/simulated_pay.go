@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"photon/adapters/sim"
@@ -76,74 +75,6 @@ func (w *simulated) Stored(name string) ([]channel.Channel, error) {
 
 // isDown reports whether somebody's node does not run.
 func isDown(err error) bool { return errors.Is(err, sim.ErrStopped) }
-
-// quiet is what is still under way in channels; empty when nothing is.
-func (w *simulated) quiet() (string, error) {
-	for _, n := range w.sorted() {
-		if w.pays && n.life == nil {
-			return fmt.Sprintf("the node of %s is away", n.name), nil
-		}
-		payments, err := n.disk.Payments()
-		if err != nil {
-			return "", err
-		}
-		for _, p := range payments {
-			if p.Ours && p.Status == ledger.Pending {
-				return fmt.Sprintf("a payment of %s is still pending", n.name), nil
-			}
-		}
-		transfers, err := n.disk.Transfers()
-		if err != nil {
-			return "", err
-		}
-		if i := slices.IndexFunc(transfers, func(t ledger.Transfer) bool { return !t.AtRest() }); i >= 0 {
-			return fmt.Sprintf("a transfer of %s is still pending", n.name), nil
-		}
-		channels, err := n.disk.Channels()
-		if err != nil {
-			return "", err
-		}
-		for _, c := range channels {
-			if c.Status == channel.Closed || c.Status == channel.Open && (len(c.Us.Flight)+len(c.Us.Queue)+len(c.Us.Locks)+len(c.Them.Locks) > 0 || c.Wish != nil || c.Accord != nil) {
-				return fmt.Sprintf("channel %s of %s is not at rest", c.Key, n.name), nil
-			}
-		}
-	}
-	return "", nil
-}
-
-// mirrors holds the two sides of every channel against each other: at rest they see
-// the same, and all the money is there.
-func (w *simulated) mirrors() error {
-	sides := map[contracts.Hash]channel.Channel{}
-	var errs []error
-	for _, n := range w.sorted() {
-		all, err := n.disk.Channels()
-		if err != nil {
-			return err
-		}
-		for _, y := range all {
-			if y.Frozen != "" {
-				errs = append(errs, fmt.Errorf("channel %s of %s is frozen: %s", y.Key, n.name, y.Frozen))
-			}
-			x, is := sides[y.Key]
-			if !is {
-				sides[y.Key] = y
-				continue
-			}
-			if x.Status != y.Status || x.Epoch != y.Epoch || x.Us.Deposit != y.Them.Deposit || x.Them.Deposit != y.Us.Deposit {
-				errs = append(errs, fmt.Errorf("channel %s: %s sees another on the chain than %s", y.Key, n.name, y.Partner()))
-			}
-			if x.Status == channel.Open && (x.Us.Proof != y.Them.Proof || y.Us.Proof != x.Them.Proof) {
-				errs = append(errs, fmt.Errorf("channel %s: both sides have not said the same", y.Key))
-			}
-			if x.Status == channel.Open && x.Balance().Plus(y.Balance()) != x.Us.Deposit.Plus(x.Them.Deposit) {
-				errs = append(errs, fmt.Errorf("channel %s: %s and %s are not all there is", y.Key, x.Balance(), y.Balance()))
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
 
 // A purse is a payment node whose every call ends when its node does.
 type purse struct {
